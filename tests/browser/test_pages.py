@@ -1,0 +1,56 @@
+"""The pages in a real browser: what a person sees and does, and that nobody else hears of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from browser.chromium import Page
+
+OPERATION = '.opblock-post:has([data-path="/v1/score"])'
+
+
+def assert_quiet(page: Page) -> None:
+    """Only this machine was asked, and nothing was complained about."""
+    # Data and blob addresses are content that is in the page already.
+    hosts = {urlsplit(url).hostname for url in page.requests if not url.startswith(("data:", "blob:"))}
+    assert hosts == {"127.0.0.1"}, page.requests
+    assert not page.complaints
+
+
+def test_swagger_ui_scores_the_five_class_example(address: str, page: Page) -> None:
+    """A person chooses an example in Swagger UI, presses Execute, and reads ln 10."""
+    page.open(f"{address}/docs")
+    page.click(f"{OPERATION} .opblock-summary-control")
+    page.choose(f"{OPERATION} .examples-select-element", "five classes")
+    page.click(f"{OPERATION} .try-out__btn")
+    page.click(f"{OPERATION} .execute")
+    assert "2.302585" in page.text(
+        f"{OPERATION} .live-responses-table .response-col_description .highlight-code"
+    )
+    assert page.text(f"{OPERATION} .live-responses-table .response .response-col_status").startswith("200")
+    assert_quiet(page)
+
+
+def test_redoc_shows_the_operation(address: str, page: Page) -> None:
+    """ReDoc renders the document's title and the scoring operation, without its maker's logo."""
+    page.open(f"{address}/redoc")
+    assert "lossmeter" in page.text("main h1")
+    page.wait_for("document.querySelector('main').innerText.includes('/v1/score')")
+    # The logo would be asked for once the menu is complete, which its last line tells.
+    page.wait_for("document.body.innerText.includes('API docs by Redocly')")
+    page.wait_for("document.readyState === 'complete'")
+    assert page.evaluate("document.images.length") == 0
+    assert_quiet(page)
+
+
+def test_the_pages_lead_to_each_other(address: str, page: Page) -> None:
+    """From either page one click leads to the other."""
+    page.open(f"{address}/docs")
+    page.click('header a[href="/redoc"]')
+    page.click('header a[href="/docs"]:not([aria-current])')
+    assert page.wait_for("document.querySelector('.swagger-ui .info .title')?.innerText").startswith(
+        "lossmeter"
+    )
+    assert_quiet(page)
