@@ -51,7 +51,9 @@ def _listen(host: str, port: int) -> socket.socket:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=2048)
     except OSError as error:
-        raise Failure(f"cannot listen on {host} port {port}: {error.strerror}") from None
+        # Python adds the address to the system's words; ours are in the message already.
+        reason = str(error.strerror).partition(" (while")[0]
+        raise Failure(f"cannot listen on {host} port {port}: {reason}") from None
 
 
 def _url(listener: socket.socket) -> str:

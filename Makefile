@@ -1,0 +1,89 @@
+# POSIX make and sh only. `make` alone lists what there is.
+.POSIX:
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+# The extras that the checks install; `make test EXTRAS=dev,torch` adds the PyTorch oracle.
+EXTRAS = dev
+# Branch coverage below this fails `make test`.
+COVERAGE = 90
+# A benchmark's name for `make bench`.
+BENCH =
+
+PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
+WHEEL = build/wheel
+UV = $(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
+	--no-emit-index-url --no-header
+
+help:
+	@echo 'make run     set up and start the service on http://127.0.0.1:8000'
+	@echo 'make test    set up and run every check on the built wheel (EXTRAS=dev,torch adds the PyTorch oracle)'
+	@echo 'make lint    the checks that start nothing: ruff, mypy, import-linter'
+	@echo 'make bench   list the benchmarks; make bench BENCH=name runs one'
+	@echo 'make lock    renew requirements.lock and deploy/build.lock'
+	@echo 'make clean   remove what the others made'
+
+run: $(VENV)/lossmeter
+	@exec $(BIN)/lossmeter serve
+
+test: lint
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=$(COVERAGE)
+
+lint: $(VENV)/extras-$(EXTRAS)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/extras-$(EXTRAS)
+	@if [ -n '$(BENCH)' ]; then exec $(BIN)/python benchmarks/$(BENCH).py; fi; \
+	for file in benchmarks/*.py; do \
+		printf '%-24s %s\n' "$$(basename "$$file" .py)" "$$(sed -n '1s/^"""//p' "$$file")"; \
+	done
+
+lock: $(BIN)/python
+	$(PIP) install uv
+	$(UV) -o requirements.lock pyproject.toml
+	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(UV) -o deploy/build.lock -
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	find service tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment, in the order in which it is built. Each file stands for a step that is done.
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'lossmeter needs Python 3.11 or newer: make PYTHON=python3.12 names another' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo 'this Python has no venv: Debian and Ubuntu have it in the package python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# The checks run on the versions that the container ships: the lock first, then what a wheel's extras add.
+$(VENV)/locked: requirements.lock $(BIN)/python
+	$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+# find asks what a list of every source file would: is anything newer than the wheel?
+$(WHEEL)/built: $(BIN)/python FORCE
+	@if [ ! -f $@ ] || [ -n "$$(find service pyproject.toml README.md LICENSE -newer $@ \
+			! -name __pycache__ ! -name '*.pyc' | head -n 1)" ]; then \
+		rm -rf $(WHEEL) && echo 'building the wheel' && \
+		$(PIP) wheel --no-deps --wheel-dir $(WHEEL) . && touch $@; \
+	fi
+
+$(VENV)/lossmeter: $(VENV)/locked $(WHEEL)/built
+	$(PIP) install --no-deps --force-reinstall $(WHEEL)/*.whl
+	@touch $@
+
+$(VENV)/extras-$(EXTRAS): $(VENV)/lossmeter
+	$(PIP) install "$$(echo $(WHEEL)/*.whl)[$(EXTRAS)]"
+	@touch $@
+
+FORCE:
+
+.PHONY: help run test lint bench lock clean FORCE
