@@ -1,7 +1,7 @@
 """A headless Chromium, driven over the DevTools protocol: as much of it as the tests of our pages need.
 
-The browser runs with a profile of its own and resolves no host name (``--host-resolver-rules``); ``Page`` writes
-down every request, console error and refusal by a Content-Security-Policy.
+The browser runs with a profile of its own and resolves no host name (``--host-resolver-rules``).
+``Page`` writes down every request, console error and refusal by a Content-Security-Policy.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +49,10 @@ DOMAINS: Final = ("Page", "Network", "Runtime", "Log", "Audits")
 Message = dict[str, Any]
 
 
+class ProtocolError(Exception):
+    """The browser could not do what it was asked for, e.g. because the page went away meanwhile."""
+
+
 class Page:
     """One tab, and what was seen of it.
 
@@ -79,7 +83,8 @@ class Page:
             if answer.get("id") == message["id"]:
                 break
             self._note(answer)
-        assert "error" not in answer, answer
+        if "error" in answer:
+            raise ProtocolError(method, answer["error"])
         result: Message = answer["result"]
         return result
 
@@ -96,14 +101,13 @@ class Page:
     def wait_for(self, expression: str) -> Any:  # noqa: ANN401 - whatever JSON value the page holds
         """The value of an expression as soon as it is truthy."""
         deadline = time.monotonic() + PATIENCE
-        while not (value := self.evaluate(expression)):
-            assert time.monotonic() < deadline, (
-                expression,
-                self.complaints,
-                self.evaluate("document.body.innerText"),
-            )
+        while time.monotonic() < deadline:
+            # While one page makes way for another there is none to ask.
+            with suppress(ProtocolError):
+                if value := self.evaluate(expression):
+                    return value
             time.sleep(0.05)
-        return value
+        raise AssertionError(expression, self.complaints, self.requests)
 
     def click(self, selector: str) -> None:
         """Wait for an element and click on it."""
@@ -164,7 +168,8 @@ def chromium() -> Iterator[Page]:
         command = [EXECUTABLE, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            with connect(_address(process, Path(profile)), max_size=None, compression=None) as connection:
+            address = _address(process, Path(profile))
+            with connect(address, max_size=None, compression=None, close_timeout=1) as connection:
                 yield Page(connection)
                 connection.send(json.dumps({"id": 0, "method": "Browser.close"}))
             process.wait(PATIENCE)

@@ -31,8 +31,6 @@ Redoc.init(
     scrollYOffset: "header.lossmeter",
     theme: {
       colors: { primary: { main: "#1f4e79" } },
-      rightPanel: { backgroundColor: "#e8eef4", textColor: "#1d2730" },
-      codeBlock: { backgroundColor: "#1d2730" },
       typography: {
         fontFamily: "system-ui, sans-serif",
         headings: { fontFamily: "system-ui, sans-serif" },
