@@ -28,7 +28,6 @@ Redoc.init(
     jsonSampleExpandLevel: 3,
     requiredPropsFirst: true,
     schemaExpansionLevel: 1,
-    scrollYOffset: "header.lossmeter",
     theme: {
       colors: { primary: { main: "#1f4e79" } },
       typography: {
