@@ -1,0 +1,219 @@
+"""The exact reader: RFC 8259 in regular expressions, for what simdjson refuses to judge, and where it is not installed.
+
+It takes the same documents to the same results, some ten times slower: runs of numbers are matched whole and
+read by ``float``, which rounds correctly at any length and in linear time (``int`` takes the square of it);
+strings are read by the standard library. It works on the bytes, so that one emoji does not quadruple a body,
+and its only recursion is one call per level under the depth cap. A quantifier of the grammar never gives back
+what it took (``*+``): no document makes the matching slow.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from lossmeter.errors import MalformedBodyError
+from lossmeter.wire.ledger import CONTAINER, Ledger, shorten
+from lossmeter.wire.numbers import LONGEST_LITERAL, TooLargeNumber, gather
+
+_SPACE: Final = rb"[ \t\n\r]*+"
+_DIGITS: Final = rb"[0-9]++"
+_NUMBER: Final = rb"-?(?:0|[1-9][0-9]*+)(?:\." + _DIGITS + rb")?+(?:[eE][+-]?" + _DIGITS + rb")?+"
+_ITEM: Final = rb"(?:" + _NUMBER + rb'|"-?Infinity"|"NaN")'
+_RUN: Final = re.compile(_ITEM + rb"(?:" + _SPACE + rb"," + _SPACE + _ITEM + rb"){0,4095}+")
+_SPACES: Final = re.compile(_SPACE)
+_SCALAR: Final = re.compile(_NUMBER + rb"|true|false|null")
+_STRING: Final = re.compile(rb'"[^"\\\x00-\x1f]*+(?:\\.[^"\\\x00-\x1f]*+)*+"')
+_NEGATIVE_ZERO: Final = re.compile(rb"(?<![eE])-0(?![.eE0-9])")
+_WORDS: Final = {b"true": True, b"false": False, b"null": None}
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_INFINITY: Final = float("inf")
+_LONGEST_INTEGER: Final = 20
+
+
+def read(body: bytes | bytearray, max_depth: int) -> object:
+    """The document in the body, or what is wrong with it."""
+    reader = _Reader(body, max_depth)
+    document = reader.document()
+    reader.ledger.settle()
+    return document
+
+
+class _Reader:
+    """One pass over a body; ``_at`` is the position of the next byte to read."""
+
+    def __init__(self, body: bytes | bytearray, max_depth: int) -> None:
+        self.ledger = Ledger(max_depth)
+        self._body = body
+        self._at = 0
+
+    def document(self) -> object:
+        """The one value of the body. RFC 8259, 8.1: parsers "MAY ignore" a byte order mark."""
+        if self._body.startswith(_BYTE_ORDER_MARK):
+            self._at = len(_BYTE_ORDER_MARK)
+        value = self._value()
+        if self._next() != b"":
+            raise self._malformed("expected the end of the body")
+        return value
+
+    def _value(self) -> object:
+        match self._next():
+            case b"{":
+                return self._object()
+            case b"[":
+                return self._array()
+            case b'"':
+                return self._string()
+            case _:
+                return self._scalar()
+
+    def _object(self) -> dict[str, object]:
+        self.ledger.open()
+        members: dict[str, object] = {}
+        self._at += 1
+        seen = 0
+        while not self._closes(b"}", first=seen == 0):
+            if self._next() != b'"':
+                raise self._malformed("expected a key in double quotes")
+            key = self._string()
+            self._take(b":")
+            wanted = self.ledger.admit(members, key, seen)
+            self.ledger.spend(1)
+            self.ledger.path.append(shorten(key))
+            value = self._value()
+            self.ledger.path.pop()
+            if wanted:
+                members[key] = value
+            seen += 1
+        return members
+
+    def _array(self) -> object:
+        self.ledger.open()
+        start = self._at
+        flat = array("d")
+        if self._numbers(flat):
+            return np.frombuffer(flat, np.float64)
+        self._at = start + 1
+        if self._next() == b"[":
+            found = self._rows()
+            if found is not None:
+                return found
+        self._at = start + 1
+        return self._list()
+
+    def _rows(self) -> object:
+        """A matrix, or its rows if they are ragged; None where anything but rows of numbers is inside."""
+        self.ledger.check_depth(1)
+        flat = array("d")
+        ends = [0]
+        while not self._closes(b"]", first=len(ends) == 1):
+            if self._next() != b"[" or not self._numbers(flat):
+                return None
+            ends.append(len(flat))
+        numbers = np.frombuffer(flat, np.float64)
+        lengths = np.diff(ends)
+        if (lengths == lengths[0]).all():
+            return numbers.reshape(lengths.size, int(lengths[0]))
+        self.ledger.spend(CONTAINER * lengths.size)
+        return [numbers[start:end] for start, end in pairwise(ends)]
+
+    def _numbers(self, flat: array[float]) -> bool:
+        """Append the numbers of the array that opens here, and pass it; False at anything else in it."""
+        self._at += 1
+        if self._next() == b"]":
+            self._at += 1
+            return True
+        while run := _RUN.match(self._body, self._at):
+            numbers = _floats(run[0])
+            if numbers is None:
+                return False
+            flat.fromlist(numbers)
+            self._at = run.end()
+            if self._closes(b"]"):
+                return True
+            self._next()
+        return False
+
+    def _list(self) -> object:
+        """What is no array of numbers at first sight, item by item."""
+        items: list[object] = []
+        while not self._closes(b"]", first=not items):
+            self.ledger.path.append(len(items))
+            items.append(self._value())
+            self.ledger.path.pop()
+            self.ledger.spend(1)
+        return gather(items)  # at second sight: a number may be spelled with escapes
+
+    def _string(self) -> str:
+        found = _STRING.match(self._body, self._at)
+        if found is None:
+            raise self._malformed("expected a string, closed and without control characters")
+        try:
+            value: str = json.loads(found[0].decode())
+            if b"\\u" in found[0]:
+                value.encode()  # refuses a surrogate without its other half, which no UTF-8 can carry
+        except ValueError as error:  # the decoders' errors are ValueErrors
+            raise self._malformed("expected a string of Unicode characters") from error
+        self._at = found.end()
+        return value
+
+    def _scalar(self) -> object:
+        found = _SCALAR.match(self._body, self._at)
+        if found is None:
+            raise self._malformed("expected a value")
+        self._at = found.end()
+        literal = bytes(found[0])
+        return _WORDS[literal] if literal in _WORDS else _number(literal)
+
+    def _closes(self, bracket: bytes, *, first: bool = False) -> bool:
+        """Whether the container ends here, and pass its end, or the comma that an item but the first has."""
+        if self._next() == bracket:
+            self._at += 1
+            return True
+        if not first:
+            self._take(b",")
+        return False
+
+    def _take(self, mark: bytes) -> None:
+        if self._next() != mark:
+            raise self._malformed(f"expected '{mark.decode()}'")
+        self._at += 1
+
+    def _next(self) -> bytes:
+        """The next byte that is no space, not passed yet; empty at the end."""
+        spaces = _SPACES.match(self._body, self._at)
+        self._at = self._at if spaces is None else spaces.end()
+        return bytes(self._body[self._at : self._at + 1])
+
+    def _malformed(self, expectation: str) -> MalformedBodyError:
+        line = self._body.count(b"\n", 0, self._at) + 1
+        column = self._at - self._body.rfind(b"\n", 0, self._at)
+        return MalformedBodyError(
+            f"The body is not JSON in UTF-8: {expectation} at line {line}, column {column} (in bytes)."
+        )
+
+
+def _floats(run: bytes) -> list[float] | None:
+    """The numbers of a run; None if one is too large for a double."""
+    if b"-0" in run:
+        run = _NEGATIVE_ZERO.sub(
+            b"0", run
+        )  # the integer 0 has no sign, and simdjson gives it none; -0.0 keeps its own
+    numbers = list(map(float, run.replace(b'"', b"").split(b",")))
+    infinite = numbers.count(_INFINITY) + numbers.count(-_INFINITY)
+    return numbers if infinite == run.count(b"Infinity") else None
+
+
+def _number(literal: bytes) -> int | float | TooLargeNumber:
+    """A number by itself: an integer if it is written as one and fits 64 bits, as in simdjson."""
+    if len(literal) <= _LONGEST_INTEGER and literal.lstrip(b"-").isdigit():
+        integer = int(literal)
+        if -(1 << 63) <= integer < 1 << 64:
+            return integer
+    value = float(literal)
+    return value if abs(value) != _INFINITY else TooLargeNumber(literal[:LONGEST_LITERAL].decode())

@@ -1,0 +1,161 @@
+r"""The fast reader: simdjson parses, and its tape is copied straight into float64 arrays.
+
+``as_buffer`` flattens an array of any depth without telling the shape, so the shape is proven. Rows must add
+up to the flat size, which ``[[1, [2, 3]], [[], 4]]`` passes; therefore every array that was read is counted
+as well, and the count must be that of the opening brackets in the body outside strings. Equality leaves no
+room for an array that was flattened unseen. Where it fails, the document is read again, *distrusting*: by the
+type of every element.
+
+Three traps of the binding shape this module. ``len`` of an array or object saturates at 2^24 − 1, and
+``as_list``, ``items`` and ``values`` write past the end of such a list: they are not used. Looking a key up
+stops at a NUL, so that ``"a\u0000b"`` finds ``"a"``: such keys are left to the exact reader. And a flattening
+that fails late at every level of a deep document would cost the square of its size: after a few failures the
+reader distrusts the rest.
+"""
+
+from __future__ import annotations
+
+from itertools import chain, islice, pairwise
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+import simdjson
+
+from lossmeter.errors import MalformedBodyError
+from lossmeter.wire.ledger import CONTAINER, MOST_KEYS, Ledger, shorten
+from lossmeter.wire.numbers import SPELLED, float64_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_SATURATED: Final = (1 << 24) - 1
+_FAILURES: Final = 8
+_SMALL_BODY: Final = 1 << 20
+_UNDECIDED: Final = ("NUMBER_ERROR", "BIGINT_ERROR", "DEPTH_ERROR")
+_EMPTY: Final = object()
+
+
+class UndecidedError(Exception):
+    """simdjson cannot tell; the exact reader can."""
+
+
+def read(body: bytes | bytearray, max_depth: int) -> object:
+    """The document in the body, or UndecidedError, or what is wrong with it."""
+    root = _parse(body)
+    reader = _Reader(max_depth, patience=_FAILURES)
+    document = reader.value(root)
+    if not reader.has_seen_all(body):
+        reader = _Reader(max_depth, patience=0)
+        document = reader.value(root)
+    reader.ledger.settle()
+    return document
+
+
+def _parse(body: bytes | bytearray) -> object:
+    try:
+        return simdjson.Parser().parse(body)
+    except (ValueError, RuntimeError) as error:  # UnicodeDecodeError is a ValueError
+        if len(body) <= _SMALL_BODY or str(error).startswith(_UNDECIDED):
+            raise UndecidedError from error
+        raise MalformedBodyError("The body is not JSON in UTF-8, as RFC 8259 defines it.") from error
+
+
+class _Reader:
+    """One walk over simdjson's document."""
+
+    def __init__(self, max_depth: int, patience: int) -> None:
+        self.ledger = Ledger(max_depth)
+        self._patience = patience
+        self._arrays = 0
+        self._brackets_in_strings = 0
+
+    def has_seen_all(self, body: bytes | bytearray) -> bool:
+        """Whether no array was flattened unseen, which the number of opening brackets proves."""
+        if self._brackets_in_strings and b"\\u005" in body:
+            return False  # a bracket that was escaped is in the string, and not in the body
+        return body.count(b"[") == self._arrays + self._brackets_in_strings
+
+    def value(self, element: object) -> object:
+        """Any element as Python has it, arrays of numbers as NumPy has them."""
+        if isinstance(element, simdjson.Array):
+            return self._array(element)
+        if isinstance(element, simdjson.Object):
+            return self._object(element)
+        if isinstance(element, str) and element not in SPELLED:
+            self._brackets_in_strings += element.count("[")
+        return element
+
+    def _object(self, element: simdjson.Object) -> dict[str, object]:
+        self.ledger.open()
+        members: dict[str, object] = {}
+        for seen, key in enumerate(islice(element.keys(), MOST_KEYS + 1)):
+            if "\0" in key:
+                raise UndecidedError
+            self._brackets_in_strings += key.count("[")
+            if self.ledger.admit(members, key, seen):
+                self.ledger.spend(1)
+                self.ledger.path.append(shorten(key))
+                members[key] = self.value(element[key])
+                self.ledger.path.pop()
+        return members
+
+    def _array(self, element: simdjson.Array) -> object:
+        self.ledger.open()
+        self._arrays += 1
+        first = next(iter(element), _EMPTY)
+        if first is _EMPTY:
+            return np.empty(0)
+        found = self._rows(element) if isinstance(first, simdjson.Array) else self._vector(element)
+        return self._list(element) if found is None else found
+
+    def _vector(self, element: simdjson.Array) -> NDArray[np.float64] | None:
+        """A flat array of numbers, else None."""
+        size = len(element)
+        flat = self._flatten(element, None if size >= _SATURATED else size)
+        return float64_of(element) if flat is None else flat
+
+    def _rows(self, element: simdjson.Array) -> object:
+        """A matrix, or its rows if they are ragged; None where anything but rows of numbers is inside."""
+        if set(map(type, element)) != {simdjson.Array}:
+            return None
+        self.ledger.check_depth(1)
+        rows = cast("Sequence[simdjson.Array]", element)
+        lengths = np.fromiter(map(len, rows), np.int64)
+        for long in np.flatnonzero(lengths >= _SATURATED).tolist():
+            lengths[long] = sum(1 for _ in rows[long])
+        flat = self._flatten(element, int(lengths.sum()))
+        if flat is None:
+            flat = float64_of(chain.from_iterable(rows))
+        if flat is None:
+            return None
+        self._arrays += lengths.size
+        if (lengths == lengths[0]).all():
+            return flat.reshape(lengths.size, int(lengths[0]))
+        self.ledger.spend(CONTAINER * lengths.size)
+        ends = np.cumsum(lengths).tolist()
+        return [flat[start:end] for start, end in pairwise([0, *ends])]
+
+    def _flatten(self, element: simdjson.Array, size: int | None) -> NDArray[np.float64] | None:
+        """All numbers below an array, if there is nothing else and they are as many as expected."""
+        if self._patience > 0:
+            try:
+                flat = np.frombuffer(element.as_buffer(of_type="d"), np.float64)
+            except TypeError:
+                pass
+            else:
+                if size is None or flat.size == size:
+                    return flat
+            self._patience -= 1
+        return None
+
+    def _list(self, element: simdjson.Array) -> list[object]:
+        """What is no array of numbers, item by item."""
+        items: list[object] = []
+        for index, child in enumerate(element):
+            self.ledger.path.append(index)
+            items.append(self.value(child))
+            self.ledger.path.pop()
+            self.ledger.spend(1)
+        return items
