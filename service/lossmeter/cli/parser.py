@@ -108,7 +108,11 @@ def _add_score(commands: Commands) -> None:
     score = _add(commands, "score", "score a request file, without a server", SCORE)
     score.add_argument("file", metavar="FILE", help="a request as JSON; - reads standard input")
     score.add_argument(
-        "--indent", type=int, metavar="SPACES", help="indent the answer for people (default: one line)"
+        "--indent",
+        type=int,
+        choices=range(9),
+        metavar="SPACES",
+        help="indent the answer for people, by 0 to 8 (default: one line)",
     )
 
 

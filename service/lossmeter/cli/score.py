@@ -40,7 +40,7 @@ def _read(name: str) -> bytes:
     try:
         return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     except OSError as error:
-        raise Failure(f"cannot read {name}: {error.strerror}", BAD_USAGE) from None
+        raise Failure(f"cannot read {name!r}: {error.strerror}", BAD_USAGE) from None
 
 
 def _report(error: InvalidInputError) -> str:
