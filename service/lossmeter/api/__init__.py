@@ -1,0 +1,1 @@
+"""The HTTP face of lossmeter: the only place that knows FastAPI."""

@@ -1,0 +1,73 @@
+"""The composition root: settings in, application out. Nothing happens at import."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from starlette.middleware import Middleware
+
+import lossmeter
+from lossmeter.api import health, v1
+from lossmeter.api.auth import Authentication
+from lossmeter.api.docs import add_docs
+from lossmeter.api.errors import Boundary, Head, add_error_handlers
+from lossmeter.api.limits import Limits
+from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
+from lossmeter.api.service import Service
+from lossmeter.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastapi import FastAPI
+    from fastapi.routing import APIRoute
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; without settings, those of the environment."""
+    service = Service(settings or Settings())
+    app = DocumentedAPI(
+        title="lossmeter",
+        version=lossmeter.__version__,
+        summary="How wrong is a classifier?",
+        description=DESCRIPTION,
+        contact={"name": "The lossmeter developers"},
+        license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+        servers=[{"url": service.settings.root_path or "/", "description": "This server"}],
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        root_path=service.settings.root_path,
+        root_path_in_servers=False,
+        redirect_slashes=False,
+        generate_unique_id_function=_name,
+        lifespan=_lifespan,
+        middleware=_middleware(service.settings),
+    )
+    app.state.service = service
+    add_error_handlers(app)
+    app.include_router(v1.router)
+    app.include_router(health.router)
+    if service.settings.docs:
+        add_docs(app)
+    return app
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """From the outside in: nothing is read before the caller is known, nothing is computed before there is room."""
+    keys = [Middleware(Authentication, settings.api_keys)] if settings.api_keys else []
+    return [Middleware(Boundary), Middleware(Head), *keys, Middleware(Limits, settings)]
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    readiness = app.state.service.readiness
+    readiness.state = "ok"
+    yield
+    readiness.state = "stopping"
+
+
+def _name(route: APIRoute) -> str:
+    """Operation ids are the names of the endpoints: short enough to be methods of a generated client."""
+    return route.name

@@ -1,0 +1,149 @@
+"""Admission: what this process takes on at a time. What it refuses is refused at once, and nothing is computed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import anyio
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+
+from lossmeter.api import errors
+from lossmeter.api.auth import CALLER
+from lossmeter.api.paths import is_open
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from lossmeter.settings import Settings
+
+RETRY_AFTER: Final = {"Retry-After": "1"}
+
+LINGER_BYTES: Final = 4 * 1024 * 1024
+LINGER_SECONDS: Final = 2.0
+
+
+class Limits:
+    """Bounds the bytes of one body, the bytes of all bodies in flight, and the requests of one caller.
+
+    Attributes:
+        in_flight: bytes of bodies that are being read or scored.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self.in_flight = 0
+        self._app = app
+        self._settings = settings
+        self._callers: Counter[object] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on within the limits."""
+        if scope["type"] != "http" or is_open(scope):
+            await self._app(scope, receive, send)
+            return
+        body = _Body(self, self._settings, receive, send)
+        try:
+            with self._caller(scope), body.reserved_for(_declared_length(scope)):
+                await self._app(scope, body.receive, body.send)
+        except HTTPException as refusal:
+            body.is_refused = True
+            await errors.of(refusal, scope)(scope, receive, body.send)
+
+    @contextmanager
+    def _caller(self, scope: Scope) -> Iterator[None]:
+        caller = scope.get(CALLER) or (scope.get("client") or ("",))[0]
+        most = self._settings.max_requests_per_caller
+        if self._callers[caller] >= most:
+            detail = f"You have {most} requests in flight, and no more are taken at a time."
+            raise HTTPException(429, detail, RETRY_AFTER)
+        self._callers[caller] += 1
+        try:
+            yield
+        finally:
+            self._callers[caller] -= 1
+            if not self._callers[caller]:
+                del self._callers[caller]
+
+
+class _Body:
+    """One body's share of the bytes in flight: what it declares, and what comes beyond that.
+
+    Attributes:
+        is_refused: it is not going to be read; the answer closes the connection instead.
+    """
+
+    def __init__(self, limits: Limits, settings: Settings, receive: Receive, send: Send) -> None:
+        self.is_refused = False
+        self._reserved = self._received = 0
+        self._limits = limits
+        self._settings = settings
+        self._receive = receive
+        self._send = send
+
+    @contextmanager
+    def reserved_for(self, size: int) -> Iterator[None]:
+        """Holds a share of this size, and what is added to it meanwhile."""
+        try:
+            self._reserve(size)
+            yield
+        finally:
+            self._limits.in_flight -= self._reserved
+
+    async def receive(self) -> Message:
+        """Receives what there is room for.
+
+        Raises:
+            HTTPException: as ``_reserve`` does.
+        """
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        self._reserve(self._received)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Sends; after a refusal, closes the connection, but not under a client that is still sending.
+
+        To close at once would reset the connection and lose the answer, so the whole answer goes out first, then
+        some of the body is read and dropped, and only then the server learns that the answer is over.
+        """
+        if self.is_refused and message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        if self.is_refused and message["type"] == "http.response.body" and not message.get("more_body"):
+            await self._send({**message, "more_body": True})
+            with anyio.move_on_after(LINGER_SECONDS):
+                await _drop(self._receive)
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)
+
+    def _reserve(self, size: int) -> None:
+        """Grows the share to a size: 413 if no body may be so large, 503 if there is no room for it now."""
+        more = max(size - self._reserved, 0)
+        if size > self._settings.max_body_bytes:
+            raise self._refusal(413, f"The body is larger than {self._settings.max_body_bytes} bytes.")
+        if self._limits.in_flight + more > self._settings.max_bytes_in_flight:
+            raise self._refusal(503, "Too many bytes are being scored just now.", RETRY_AFTER)
+        self._limits.in_flight += more
+        self._reserved += more
+
+    def _refusal(self, status: int, detail: str, headers: dict[str, str] | None = None) -> HTTPException:
+        self.is_refused = True
+        return HTTPException(status, detail, headers)
+
+
+def _declared_length(scope: Scope) -> int:
+    """What Content-Length says; servers have refused what is no number."""
+    length = Headers(scope=scope).get("content-length", "0")
+    return int(length) if length.isdecimal() else 0
+
+
+async def _drop(receive: Receive) -> None:
+    """Reads a bounded amount of what is left of a body, and forgets it."""
+    left, more = LINGER_BYTES, True
+    while more and left > 0:
+        message = await receive()
+        left -= len(message.get("body", b""))
+        more = message.get("more_body", False)

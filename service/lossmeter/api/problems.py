@@ -1,0 +1,100 @@
+"""Problem details (RFC 9457) as responses: short, safe to show, never larger than 16 KiB."""
+
+from __future__ import annotations
+
+import json
+import math
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import numpy as np
+from starlette.responses import Response
+
+from lossmeter.errors import ABSENT
+from lossmeter.wire.json import TooLargeNumber
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.types import Scope
+
+    from lossmeter.errors import InvalidInputError, Problem
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+LARGEST_ANSWER: Final = 16 * 1024
+LONGEST_VALUE: Final = 64
+LONGEST_POINTER: Final = 256
+LONGEST_DETAIL: Final = 512
+
+# RFC 9110 renamed these two; Python's http module follows from 3.13 on.
+_TITLES: Final[Mapping[int, str]] = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
+def title(status: int) -> str:
+    """The phrase that RFC 9110 gives this status."""
+    return _TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def response(
+    status: int,
+    detail: str,
+    scope: Scope,
+    *,
+    errors: Sequence[dict[str, Any]] = (),
+    count: int = 0,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The response that carries this problem; errors are dropped from the end until it is small enough."""
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title(status),
+        "status": status,
+        "detail": cut(detail, LONGEST_DETAIL),
+        "instance": cut(quote(scope.get("path", "")), LONGEST_POINTER),
+    }
+    listed = list(errors)
+    while True:
+        if listed:
+            document["errors"], document["count"] = listed, count
+        # ASCII with escapes, because a lone surrogate of the request has no UTF-8.
+        body = json.dumps(document, allow_nan=False).encode("ascii")
+        if len(body) <= LARGEST_ANSWER or not listed:
+            return Response(body, status, headers, MEDIA_TYPE)
+        listed.pop()
+
+
+def of_invalid_input(error: InvalidInputError, scope: Scope) -> Response:
+    """The 422 that names the first offenders."""
+    return response(
+        422, str(error), scope, errors=[_entry(found) for found in error.problems], count=error.count
+    )
+
+
+def _entry(problem: Problem) -> dict[str, Any]:
+    entry = {"pointer": cut(problem.pointer, LONGEST_POINTER), "detail": cut(problem.detail, LONGEST_DETAIL)}
+    shown = _shown(problem.value)
+    return entry if shown is ABSENT else entry | {"value": shown}
+
+
+def _shown(value: object) -> object:
+    """The value as JSON that costs little: scalars and short strings; arrays and objects are not repeated."""
+    match value:
+        case np.generic():
+            return _shown(value.item())
+        case TooLargeNumber():
+            return cut(value.literal, LONGEST_VALUE)
+        case str():
+            return cut(value, LONGEST_VALUE)
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        case bool() | int() | float() | None:
+            return value
+        case _:
+            return ABSENT
+
+
+def cut(text: str, longest: int) -> str:
+    """The text, or its beginning and an ellipsis."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"

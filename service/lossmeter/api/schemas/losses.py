@@ -1,0 +1,88 @@
+"""The union of losses, read off the engine's registry: a new loss appears here by itself."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Union
+
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, create_model
+
+from lossmeter.api.schemas import words
+from lossmeter.api.schemas.arrays import REAL, either, scalar_or_vector, vector
+from lossmeter.api.schemas.document import Document, read
+from lossmeter.engine import LOSSES
+from lossmeter.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lossmeter.engine import Loss, Parameter
+
+
+def _bounds(parameter: Parameter) -> dict[str, float]:
+    """The parameter's range in the words of JSON Schema."""
+    bounds = {}
+    if parameter.minimum > -math.inf:
+        bounds["exclusiveMinimum" if parameter.exclusive_minimum else "minimum"] = parameter.minimum
+    if parameter.maximum < math.inf:
+        bounds["exclusiveMaximum" if parameter.exclusive_maximum else "maximum"] = parameter.maximum
+    return bounds
+
+
+def parameter_schema(parameter: Parameter) -> dict[str, Any]:
+    """The JSON Schema of a loss's parameter, with its range, default and description."""
+    number = REAL | _bounds(parameter)
+    shapes = [number] * parameter.scalar + [vector(number)] * parameter.vector
+    default = {} if parameter.default is None else {"default": parameter.default}
+    return {
+        "description": parameter.description,
+        **(shapes[0] if len(shapes) == 1 else either(*shapes)),
+        **default,
+    }
+
+
+def _field(parameter: Parameter) -> Any:  # noqa: ANN401 - what create_model takes is (type, default)
+    # Ranges are the engine's to check; JSON only has to be a number or an array of numbers.
+    reader = PlainValidator(scalar_or_vector) if parameter.vector else Field(strict=True)
+    annotation = Annotated[
+        Any if parameter.vector else float, reader, WithJsonSchema(parameter_schema(parameter))
+    ]
+    return annotation, Field(default_factory=lambda: None)
+
+
+def _model(loss: type[Loss]) -> type[Document]:
+    title = "".join(part.title() for part in loss.name.split("_")) + "Loss"
+    parameters = {parameter.name: _field(parameter) for parameter in loss.parameters().values()}
+    # The discriminator has no default: with one it would not be required, and generated clients would reject it.
+    name = (Literal[loss.name], Field(description=f"`{loss.name}`: {loss.title}."))  # type: ignore[name-defined]
+    return create_model(title, __base__=Document, __doc__=loss.summary, name=name, **parameters)
+
+
+LOSS_MODELS: Final[Mapping[str, type[Document]]] = {name: _model(loss) for name, loss in LOSSES.items()}
+"""The JSON object of every loss, by name."""
+
+_Name = Annotated[Literal[tuple(LOSSES)], Field(title="LossName")]  # type: ignore[valid-type]
+_Object = Annotated[Union[tuple(LOSS_MODELS.values())], Field(discriminator="name")]  # type: ignore[valid-type] # noqa: UP007 - built from a tuple
+
+
+def _read(value: object, info: ValidationInfo) -> str | Document:
+    if isinstance(value, str):
+        _known(value)
+        return value
+    if not isinstance(value, dict):
+        raise InvalidInputError.at(detail="must be a loss's name, or an object with its name", value=value)
+    if "name" not in value:
+        raise InvalidInputError([words.missing("name")])
+    return read(LOSS_MODELS[_known(value["name"], "name")], value, context=info.context)
+
+
+def _known(name: object, *path: str) -> str:
+    if isinstance(name, str) and name in LOSS_MODELS:
+        return name
+    raise words.unknown_name(*path, what="loss", name=name, known=LOSS_MODELS)
+
+
+LossChoice: TypeAlias = Annotated[
+    str | Document, PlainValidator(_read, json_schema_input_type=_Name | _Object)
+]
+"""A loss by name, or an object with its name and parameters."""

@@ -1,0 +1,216 @@
+"""POST /v1/score: its request, its answer and an example for every loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from lossmeter.api.schemas.arrays import (
+    CLASS_INDEX,
+    NOT_NEGATIVE,
+    UNIT_INTERVAL,
+    Integer,
+    LogProbabilities,
+    Logits,
+    Matrix,
+    Number,
+    Probabilities,
+    Vector,
+    Vector1,
+    VectorOrMatrix,
+    either,
+    matrix,
+    vector,
+)
+from lossmeter.api.schemas.class_weights import WeightsChoice
+from lossmeter.api.schemas.document import Document, optional
+from lossmeter.api.schemas.losses import LossChoice
+from lossmeter.api.schemas.names import Labels, Names
+from lossmeter.engine import LOSSES
+
+if TYPE_CHECKING:
+    from lossmeter.engine import Loss
+
+PARTS: Final = ("losses", "gradients", "kl", "contributions", "probabilities")
+USUAL_PARTS: Final = PARTS[:3]
+
+Reduction = Literal["mean", "sum", "none"]
+Unit = Literal["nats", "bits"]
+
+
+class ScoreRequest(Document):
+    """A classifier's outputs and the truth. Exactly one of logits, probabilities and log_probabilities."""
+
+    exactly_one: ClassVar = (("logits", "probabilities", "log_probabilities"),)
+
+    logits: Logits = optional(
+        "Unnormalised scores, `Float[n, classes]`; with a binary loss `Float[n]` or `Float[n, labels]`. "
+        '`"-Infinity"` masks a class: probability 0. `"NaN"` and `"Infinity"` are refused, but in ignored rows.'
+    )
+    probabilities: Probabilities = optional(
+        "Probabilities, of the same shapes: each in [0, 1]; rows sum to 1 within `tolerance` and are never "
+        "renormalised. With a binary loss each is the probability of a 1, and nothing is summed."
+    )
+    log_probabilities: LogProbabilities = optional(
+        'Natural logarithms of probabilities, of the same shapes, each ≤ 0 (`"-Infinity"` for probability 0); '
+        "the logsumexp of a row is 0 within `tolerance`."
+    )
+    targets: Annotated[
+        VectorOrMatrix,
+        WithJsonSchema(either(vector(CLASS_INDEX), matrix(UNIT_INTERVAL), vector(UNIT_INTERVAL))),
+    ] = Field(
+        description="The truth: class indices `Int[n]` from 0, or one distribution per row, `Float[n, classes]`, one-hot "
+        "or soft, each row summing to 1 within `tolerance`. With a binary loss: 0, 1 or between, of the input's shape."
+    )
+    loss: LossChoice = Field(
+        default="cross_entropy",
+        description="A loss's name, or an object with its name and parameters: see /v1/losses.",
+    )
+    class_weights: WeightsChoice = optional(
+        '`Float[classes]` ≥ 0; or `"balanced"` or a scheme object, computed from this request\'s targets and returned. '
+        "A binary loss of rank 1 takes two: the weights of 0 and of 1; of rank 2 one per label. Default: none."
+    )
+    sample_weights: Annotated[Vector1, WithJsonSchema(vector(NOT_NEGATIVE))] = optional(
+        "`Float[n]` ≥ 0: the weight of each row. Default: none."
+    )
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=0.0,
+        description="α in [0, 1): targets become (1−α)·t + α spread evenly over the classes that are not masked "
+        "(whose probability as sent is not exactly 0); for binary losses t(1−α) + α/2.",
+    )
+    ignore_index: Integer = optional(
+        "Rows whose class index equals it count nowhere: loss 0, gradient 0, even if the row holds NaN. "
+        "Needs class indices as targets. Default: none."
+    )
+    temperature: Annotated[float, Field(gt=0)] = Field(
+        default=1.0,
+        description="Logits are divided by it first; > 0. Gradients are with respect to the logits as sent. "
+        "Other than 1 it needs `logits`.",
+    )
+    reduction: Reduction = Field(
+        default="mean",
+        description="`mean`, `sum`, or `none`: then `loss` is null and the sum is differentiated.",
+    )
+    normalization: Literal["weight", "count"] = Field(
+        default="weight",
+        description="What `mean` divides by: the sum of the row weights, or the number of rows not ignored.",
+    )
+    unit: Unit = Field(
+        default="nats",
+        description="Unit of every loss, entropy, divergence and gradient of the answer; bits are nats / ln 2.",
+    )
+    epsilon: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        default=0.0,
+        description="Probabilities are clipped to at least this, in [0, 0.5); their gradient is then 0. "
+        "0 never clips: a certain miss costs infinity.",
+    )
+    tolerance: Annotated[float, Field(ge=0)] = Field(
+        default=1e-6,
+        description="How far a row's sum may be from 1, for probabilities and for soft targets; ≥ 0.",
+    )
+    include: Annotated[tuple[str, ...], Names(PARTS, default=USUAL_PARTS)] = optional(
+        "What the answer carries."
+    )
+    labels: Labels = optional(
+        "Which series of the exported metrics this scoring belongs to: up to 16 short strings by name, e.g. "
+        '`{"model": "fraud", "version": "3"}`. They change nothing in the answer. Default: none.'
+    )
+
+
+class KLBreakdown(BaseModel):
+    """Where the cross-entropy comes from: the truth's own entropy, and the model's divergence from it."""
+
+    target_entropy: Vector = Field(description="`Float[n]`: H(p) of the targets after smoothing.")
+    cross_entropy: Vector = Field(
+        description="`Float[n]`: H(p, q) before weights; target_entropy + kl_divergence to the last digit."
+    )
+    kl_divergence: Vector = Field(description="`Float[n]`: KL(p‖q) ≥ 0, never a tiny negative.")
+    by_class: Vector = Field(
+        description="`Float[classes]`: the share of the weighted mean KL that falls on each true class; it adds up."
+    )
+
+
+class ScoreAnswer(BaseModel):
+    """The loss, and what was asked for in `include`."""
+
+    loss: Number | None = Field(description="The reduced loss; null only with reduction `none`.")
+    reduction: Reduction = Field(description="As requested.")
+    unit: Unit = Field(description="Unit of every loss, entropy, divergence and gradient here.")
+    denominator: Number = Field(
+        description="What a mean is divided by, told with every reduction; 0 if no row has weight, and then loss is 0."
+    )
+    count: int = Field(ge=0, description="Rows scored.")
+    ignored: int = Field(ge=0, description="Rows ignored because of `ignore_index`.")
+    class_weights: Vector = optional("`Float[classes]`, as used. Only if the request had any.")
+    losses: Vector = optional(
+        "`Float[n]`: weighted, unreduced; with `mean`, loss × denominator is their sum."
+    )
+    gradients: Matrix = optional(
+        "The shape of the input: the gradient of `loss` (of the sum for reduction `none`) with respect to the "
+        "array as sent."
+    )
+    kl: KLBreakdown = optional("The KL breakdown of every row.")
+    contributions: Matrix = optional("`Float[n, classes]`: pointwise p log(p/q), before weights.")
+    probabilities: Matrix = optional("`Float[n, classes]`: the model's, after temperature.")
+
+
+def _example(loss: type[Loss]) -> dict[str, Any]:
+    """A small request for a loss, with the defaults of its parameters spelt out."""
+    parameters = {parameter.name: parameter.default for parameter in loss.parameters().values()}
+    spelt = {name: default for name, default in parameters.items() if default is not None}
+    batch: dict[str, Any] = {"logits": [[2.0, 0.5, -1.0], [0.1, 0.2, 3.0]], "targets": [0, 1]}
+    if loss.binary:
+        batch = {"logits": [2.2, -1.3, 0.4], "targets": [1, 0, 0]}
+    return {
+        "summary": f"{loss.name}: {loss.title}",
+        "description": loss.summary,
+        "value": batch | {"loss": {"name": loss.name, **spelt}},
+    }
+
+
+EXAMPLES: Final[dict[str, Any]] = {
+    "five_classes": {
+        "summary": "five classes, the truth got a tenth: ln 10",
+        "description": "Cross-entropy of a one-hot truth that was given probability 0.1: ln 10 ≈ 2.302585 nats.",
+        "value": {"probabilities": [[0.1, 0.5, 0.1, 0.1, 0.2]], "targets": [[1, 0, 0, 0, 0]]},
+    },
+    **{name: _example(loss) for name, loss in LOSSES.items()},
+    "soft_targets": {
+        "summary": "soft targets, with the KL breakdown in bits",
+        "value": {
+            "logits": [[2.0, 0.5, -1.0]],
+            "targets": [[0.7, 0.2, 0.1]],
+            "unit": "bits",
+            "include": ["kl", "contributions", "probabilities"],
+        },
+    },
+    "weights": {
+        "summary": "balanced class weights, sample weights and an ignored row",
+        "value": {
+            "logits": [[2.0, 0.5], [0.3, 0.1], [-1.0, 1.0], [0.0, 0.0]],
+            "targets": [0, 0, 1, -100],
+            "class_weights": "balanced",
+            "sample_weights": [1.0, 0.5, 2.0, 1.0],
+            "ignore_index": -100,
+        },
+    },
+    "masked": {
+        "summary": "a masked class and label smoothing",
+        "value": {
+            "logits": [[2.0, 0.5, "-Infinity"], [0.1, "-Infinity", 3.0]],
+            "targets": [0, 2],
+            "label_smoothing": 0.1,
+            "temperature": 1.5,
+        },
+    },
+    "multi_label": {
+        "summary": "several labels per row, with a binary loss",
+        "value": {
+            "logits": [[1.2, -0.7, 0.1], [-2.0, 0.4, 3.1]],
+            "targets": [[1, 0, 1], [0, 0, 1]],
+            "loss": "binary_cross_entropy",
+        },
+    },
+}
+"""Named requests for the documentation: the first is what Swagger UI shows; a new loss gets its own by itself."""

@@ -1,0 +1,9 @@
+"""Version 1 of the API: thin routes that read a document, call one use case and answer."""
+
+from fastapi import APIRouter
+
+from lossmeter.api.v1 import class_weights, divergence, losses, score, softmax
+
+router = APIRouter(prefix="/v1")
+for endpoint in (score, losses, softmax, divergence, class_weights):
+    router.include_router(endpoint.router)
