@@ -6,9 +6,10 @@ import os
 import signal
 import socket
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
+from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
 import lossmeter
@@ -70,9 +71,16 @@ def _config(chosen: Settings) -> uvicorn.Config:
         http="auto",  # httptools where it is installed
         ws="none",
         log_level=chosen.log_level,
+        log_config=_logging(chosen.log_level.upper()),
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+
+
+def _logging(level: str) -> dict[str, Any]:
+    """uvicorn's own way to log, for our messages too."""
+    ours = {"handlers": ["default"], "level": level, "propagate": False}
+    return LOGGING_CONFIG | {"loggers": LOGGING_CONFIG["loggers"] | {"lossmeter": ours}}
 
 
 def _serve_one(config: uvicorn.Config, listener: socket.socket) -> int:
