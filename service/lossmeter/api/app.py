@@ -10,8 +10,9 @@ from starlette.middleware import Middleware
 import lossmeter
 from lossmeter.api import health, v1
 from lossmeter.api.auth import Authentication
+from lossmeter.api.boundary import Boundary, Head
 from lossmeter.api.docs import add_docs
-from lossmeter.api.errors import Boundary, Head, add_error_handlers
+from lossmeter.api.errors import add_error_handlers
 from lossmeter.api.limits import Limits
 from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
 from lossmeter.api.service import Service
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
-    """From the outside in: nothing is read before the caller is known, nothing is computed before there is room."""
+    """From the outside in: nothing is read before the caller is known, or computed before there is room."""
     keys = [Middleware(Authentication, settings.api_keys)] if settings.api_keys else []
     return [Middleware(Boundary), Middleware(Head), *keys, Middleware(Limits, settings)]
 

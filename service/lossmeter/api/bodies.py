@@ -1,9 +1,9 @@
 """The seam by which arrays reach typed endpoints: a Request with its own ``json()`` behind a custom route.
 
-FastAPI documents this seam ("Custom Request and APIRoute class"). Here ``json()`` reads the numbers of a body straight
-into arrays and the document into the endpoint's Pydantic model, both off the event loop when the body is large;
-FastAPI then finds an instance of the model and passes it on. So endpoints stay typed, OpenAPI is generated as
-always, and no number becomes a Python object.
+FastAPI documents this seam ("Custom Request and APIRoute class"). Here ``json()`` reads the numbers of a
+body straight into arrays and the document into the endpoint's Pydantic model, both off the event loop when
+the body is large; FastAPI then finds an instance of the model and passes it on. So endpoints stay typed,
+OpenAPI is generated as always, and no number becomes a Python object.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INLINE_BYTES: Final = 64 * 1024
-"""Up to this size, changing threads costs more than it saves: parsing and scoring take about a millisecond."""
+"""Up to this size, changing threads costs more than it saves: all the work takes about a millisecond."""
 
 
 class DocumentRequest(Request):
@@ -97,7 +97,8 @@ class DocumentRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, behind content negotiation and the reading of arrays."""
         handle = super().get_route_handler()
-        model = self.body_field.field_info.annotation if self.body_field else None
+        field = self.body_field
+        model = cast("type[Document]", field.field_info.annotation) if field else None
 
         async def handle_document(request: Request) -> Response:
             negotiation.check_accept(request.headers)

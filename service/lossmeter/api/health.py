@@ -1,4 +1,4 @@
-"""Probes: whether the process lives, and whether requests should be sent to it. They never wait for scoring."""
+"""Probes: whether the process lives and wants requests. They never wait for scoring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Admission: what this process takes on at a time. What it refuses is refused at once, and nothing is computed."""
+"""Admission: what this process takes on at a time; the rest is refused at once, and nothing is computed."""
 
 from __future__ import annotations
 
@@ -107,8 +107,9 @@ class _Body:
     async def send(self, message: Message) -> None:
         """Sends; after a refusal, closes the connection, but not under a client that is still sending.
 
-        To close at once would reset the connection and lose the answer, so the whole answer goes out first, then
-        some of the body is read and dropped, and only then the server learns that the answer is over.
+        To close at once would reset the connection and lose the answer, so the whole answer goes out
+        first, then some of the body is read and dropped, and only then the server learns that the answer
+        is over.
         """
         if self.is_refused and message["type"] == "http.response.start":
             message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}

@@ -53,7 +53,7 @@ def _charset(parameters: str) -> str:
 
 
 def _quality(accept: str, media_type: str) -> float:
-    """The weight that the most specific range of an Accept header gives this type (RFC 9110, section 12.5.1)."""
+    """The weight that the most specific range of an Accept header gives (RFC 9110, section 12.5.1)."""
     family = media_type.partition("/")[0]
     ranks = {"*/*": 1, f"{family}/*": 2, media_type: 3}
     best, quality = 0, 0.0

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from lossmeter.settings import Settings
 
 DESCRIPTION: Final = """\
-How wrong is a classifier? Post logits or probabilities and the truth; get the loss, the loss of every row, gradients \
-and the KL breakdown, right to the last digits.
+How wrong is a classifier? Post logits or probabilities and the truth; get the loss, the loss of every row, \
+gradients and the KL breakdown, right to the last digits.
 
 **Notation.** `Float[n, classes]` is a JSON array of `n` rows of `classes` numbers; one row is one example.
 
-**Numbers** are IEEE doubles, read exactly and written so that reading them back gives the same double. Those that JSON \
-has no literal for are the strings `"Infinity"`, `"-Infinity"` and `"NaN"`. `null` never stands for a number, in no \
-request; leave a field out instead.
+**Numbers** are IEEE doubles, read exactly and written so that reading them back gives the same double. \
+Those that JSON has no literal for are the strings `"Infinity"`, `"-Infinity"` and `"NaN"`. `null` never \
+stands for a number; leave a field out instead.
 
-**Refusals** are `application/problem+json` (RFC 9457), with a JSON Pointer to every offender, 20 at most. Scoring is \
-pure: any request may be sent again.
+**Refusals** are `application/problem+json` (RFC 9457), with a JSON Pointer to every offender, 20 at most. \
+Scoring is pure: any request may be sent again.
 """
 
 TAGS: Final = [

@@ -37,7 +37,7 @@ def title(status: int) -> str:
     return _TITLES.get(status) or HTTPStatus(status).phrase
 
 
-def response(
+def response(  # noqa: PLR0913 - the members of a problem
     status: int,
     detail: str,
     scope: Scope,

@@ -8,15 +8,15 @@ import numpy as np
 
 from lossmeter import engine
 from lossmeter.api.schemas import document as documents
-from lossmeter.api.schemas.class_weights import ClassWeightsRequest
-from lossmeter.api.schemas.divergence import DivergenceRequest
 from lossmeter.api.schemas.losses import parameter_schema
 from lossmeter.api.schemas.score import ScoreRequest
-from lossmeter.api.schemas.softmax import SoftmaxRequest
 from lossmeter.errors import InvalidInputError, TooLargeError
 from lossmeter.wire.json import count_numbers
 
 if TYPE_CHECKING:
+    from lossmeter.api.schemas.class_weights import ClassWeightsRequest
+    from lossmeter.api.schemas.divergence import DivergenceRequest
+    from lossmeter.api.schemas.softmax import SoftmaxRequest
     from lossmeter.settings import Settings
 
 D = TypeVar("D", bound=documents.Document)

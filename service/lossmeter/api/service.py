@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from anyio import CapacityLimiter
 
-if TYPE_CHECKING:
-    from lossmeter.settings import Settings
+from lossmeter.settings import Settings
 
 
 def usable_cores() -> int:

@@ -1,7 +1,7 @@
 """Fields that hold arrays: NumPy in Python, nested JSON arrays of numbers in the schema.
 
-The numbers were read straight into arrays by ``lossmeter.wire.json``; here a field only says which ranks it takes
-and how its JSON looks. Shapes are written as in the documentation, ``Float[n, classes]``.
+The numbers were read straight into arrays by ``lossmeter.wire.json``; here a field only says which ranks
+it takes and how its JSON looks. Shapes are written as in the documentation, ``Float[n, classes]``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ Number = TypeAliasType(
         WithJsonSchema(
             {
                 "title": "Number",
-                "description": "A double; what JSON numbers cannot say is a string, as in proto3's JSON mapping.",
+                "description": "A double; what JSON numbers cannot say is a string, as in proto3's JSON "
+                "mapping.",
                 "anyOf": [{"type": "number"}, {"type": "string", "enum": ["Infinity", "-Infinity", "NaN"]}],
             }
         ),

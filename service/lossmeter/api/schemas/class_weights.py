@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field, PlainValidator, ValidationInfo, WithJsonS
 from lossmeter.api.schemas import words
 from lossmeter.api.schemas.arrays import (
     CLASS_INDEX,
-    COUNT,
     NOT_NEGATIVE,
     UNIT_INTERVAL,
     Array,
@@ -32,8 +31,9 @@ Scheme: TypeAlias = Literal["inverse_frequency", "balanced", "effective_number"]
 Absent: TypeAlias = Literal["error", "zero"]
 
 _SCHEME_HELP: Final = (
-    "`inverse_frequency`: N / n_c. `balanced`: N / (C·n_c), scikit-learn's. `effective_number`: (1−β)/(1−β^n_c), "
-    "scaled so that the weights add up to C (Cui et al. 2019). N examples, C classes, n_c examples of class c."
+    "`inverse_frequency`: N / n_c. `balanced`: N / (C·n_c), scikit-learn's. `effective_number`: "
+    "(1−β)/(1−β^n_c), scaled so that the weights add up to C (Cui et al. 2019). N examples, C classes, "
+    "n_c examples of class c."
 )
 _BETA_HELP: Final = "β of `effective_number`, in [0, 1); the other schemes have none."
 _ABSENT_HELP: Final = (

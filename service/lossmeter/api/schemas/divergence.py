@@ -20,8 +20,8 @@ class DivergenceRequest(Document):
     exactly_one: ClassVar = (("p", "p_logits"), ("q", "q_logits"))
 
     p: Distributions = optional(
-        "The first distribution of each row (the truth), `Float[n, classes]`: each in [0, 1], rows sum to 1 within "
-        "`tolerance`."
+        "The first distribution of each row (the truth), `Float[n, classes]`: each in [0, 1], rows sum to "
+        "1 within `tolerance`."
     )
     q: Distributions = optional(
         "The second distribution of each row (the model), of the same shape and rules as p."
@@ -51,7 +51,8 @@ class DivergenceAnswer(BaseModel):
         description="`Float[n]`: (KL(p‖m) + KL(q‖m)) / 2 with m = (p+q)/2; 0 to ln 2 nats or 1 bit."
     )
     contributions: list[list[Number]] = optional(
-        "`Float[n, classes]`: pointwise p log(p/q); rows sum to `kl_divergence`. Only when asked for in `include`."
+        "`Float[n, classes]`: pointwise p log(p/q); rows sum to `kl_divergence`. Only when asked for in "
+        "`include`."
     )
 
 

@@ -72,10 +72,10 @@ class Document(BaseModel):
 
     @classmethod
     def _structure(cls, document: dict[str, object]) -> Iterator[Problem]:
-        for name in document:
+        for name, value in document.items():
             if name not in cls.model_fields:
                 yield cls._unknown(name)
-            elif document[name] is None:
+            elif value is None:
                 yield Problem((name,), "null is refused; leave the field out instead", None)
         for group in cls.exactly_one:
             yield from _not_one(group, [name for name in document if name in group])

@@ -41,21 +41,21 @@ def parameter_schema(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _field(parameter: Parameter) -> Any:  # noqa: ANN401 - what create_model takes is (type, default)
-    # Ranges are the engine's to check; JSON only has to be a number or an array of numbers.
-    reader = PlainValidator(scalar_or_vector) if parameter.vector else Field(strict=True)
-    annotation = Annotated[
-        Any if parameter.vector else float, reader, WithJsonSchema(parameter_schema(parameter))
-    ]
-    return annotation, Field(default_factory=lambda: None)
+def _field(parameter: Parameter) -> tuple[Any, Any]:
+    """What ``create_model`` takes: the type and the default. Ranges are the engine's to check."""
+    described = WithJsonSchema(parameter_schema(parameter))
+    default = Field(default_factory=lambda: None)
+    if parameter.vector:
+        return Annotated[Any, PlainValidator(scalar_or_vector), described], default
+    return Annotated[float, described], default
 
 
 def _model(loss: type[Loss]) -> type[Document]:
     title = "".join(part.title() for part in loss.name.split("_")) + "Loss"
-    parameters = {parameter.name: _field(parameter) for parameter in loss.parameters().values()}
-    # The discriminator has no default: with one it would not be required, and generated clients would reject it.
-    name = (Literal[loss.name], Field(description=f"`{loss.name}`: {loss.title}."))  # type: ignore[name-defined]
-    return create_model(title, __base__=Document, __doc__=loss.summary, name=name, **parameters)
+    # The discriminator has no default: with one it would not be required, and client generators refuse that.
+    name = {"name": (Literal[loss.name], Field(description=f"`{loss.name}`: {loss.title}."))}
+    fields: Any = name | {each.name: _field(each) for each in loss.parameters().values()}
+    return create_model(title, __base__=Document, __doc__=loss.summary, **fields)
 
 
 LOSS_MODELS: Final[Mapping[str, type[Document]]] = {name: _model(loss) for name, loss in LOSSES.items()}

@@ -20,7 +20,7 @@ class Offender(BaseModel):
 
 
 class Problem(BaseModel):
-    """Problem details for HTTP APIs (RFC 9457). An answer is never larger than 16 KiB and never repeats the body."""
+    """Problem details for HTTP APIs (RFC 9457): at most 16 KiB, and never the body again."""
 
     type: str = Field(description="`about:blank`: the title says what the status says.")
     title: str = Field(description="The phrase of the status in RFC 9110.")

@@ -11,8 +11,8 @@ from lossmeter.api.schemas.arrays import (
     NOT_NEGATIVE,
     UNIT_INTERVAL,
     Integer,
-    LogProbabilities,
     Logits,
+    LogProbabilities,
     Matrix,
     Number,
     Probabilities,
@@ -46,38 +46,41 @@ class ScoreRequest(Document):
 
     logits: Logits = optional(
         "Unnormalised scores, `Float[n, classes]`; with a binary loss `Float[n]` or `Float[n, labels]`. "
-        '`"-Infinity"` masks a class: probability 0. `"NaN"` and `"Infinity"` are refused, but in ignored rows.'
+        '`"-Infinity"` masks a class: probability 0. `"NaN"` and `"Infinity"` are refused, but in ignored '
+        "rows."
     )
     probabilities: Probabilities = optional(
-        "Probabilities, of the same shapes: each in [0, 1]; rows sum to 1 within `tolerance` and are never "
-        "renormalised. With a binary loss each is the probability of a 1, and nothing is summed."
+        "Probabilities, of the same shapes: each in [0, 1]; rows sum to 1 within `tolerance` and are "
+        "never renormalised. With a binary loss each is the probability of a 1, and nothing is summed."
     )
     log_probabilities: LogProbabilities = optional(
-        'Natural logarithms of probabilities, of the same shapes, each ≤ 0 (`"-Infinity"` for probability 0); '
-        "the logsumexp of a row is 0 within `tolerance`."
+        'Natural logarithms of probabilities, of the same shapes, each ≤ 0 (`"-Infinity"` for probability '
+        "0); the logsumexp of a row is 0 within `tolerance`."
     )
     targets: Annotated[
         VectorOrMatrix,
         WithJsonSchema(either(vector(CLASS_INDEX), matrix(UNIT_INTERVAL), vector(UNIT_INTERVAL))),
     ] = Field(
-        description="The truth: class indices `Int[n]` from 0, or one distribution per row, `Float[n, classes]`, one-hot "
-        "or soft, each row summing to 1 within `tolerance`. With a binary loss: 0, 1 or between, of the input's shape."
+        description="The truth: class indices `Int[n]` from 0, or one distribution per row, `Float[n, "
+        "classes]`, one-hot or soft, each row summing to 1 within `tolerance`. With a binary loss: 0, 1 "
+        "or between, of the input's shape."
     )
     loss: LossChoice = Field(
         default="cross_entropy",
         description="A loss's name, or an object with its name and parameters: see /v1/losses.",
     )
     class_weights: WeightsChoice = optional(
-        '`Float[classes]` ≥ 0; or `"balanced"` or a scheme object, computed from this request\'s targets and returned. '
-        "A binary loss of rank 1 takes two: the weights of 0 and of 1; of rank 2 one per label. Default: none."
+        '`Float[classes]` ≥ 0; or `"balanced"` or a scheme object, computed from this request\'s targets '
+        "and returned. A binary loss of rank 1 takes two: the weights of 0 and of 1; of rank 2 one per "
+        "label. Default: none."
     )
     sample_weights: Annotated[Vector1, WithJsonSchema(vector(NOT_NEGATIVE))] = optional(
         "`Float[n]` ≥ 0: the weight of each row. Default: none."
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0,
-        description="α in [0, 1): targets become (1−α)·t + α spread evenly over the classes that are not masked "
-        "(whose probability as sent is not exactly 0); for binary losses t(1−α) + α/2.",
+        description="α in [0, 1): targets become (1−α)·t + α spread evenly over the classes that are not "
+        "masked (whose probability as sent is not exactly 0); for binary losses t(1−α) + α/2.",
     )
     ignore_index: Integer = optional(
         "Rows whose class index equals it count nowhere: loss 0, gradient 0, even if the row holds NaN. "
@@ -85,8 +88,8 @@ class ScoreRequest(Document):
     )
     temperature: Annotated[float, Field(gt=0)] = Field(
         default=1.0,
-        description="Logits are divided by it first; > 0. Gradients are with respect to the logits as sent. "
-        "Other than 1 it needs `logits`.",
+        description="Logits are divided by it first; > 0. Gradients are with respect to the logits as "
+        "sent. Other than 1 it needs `logits`.",
     )
     reduction: Reduction = Field(
         default="mean",
@@ -98,12 +101,13 @@ class ScoreRequest(Document):
     )
     unit: Unit = Field(
         default="nats",
-        description="Unit of every loss, entropy, divergence and gradient of the answer; bits are nats / ln 2.",
+        description="Unit of every loss, entropy, divergence and gradient of the answer; bits are nats / "
+        "ln 2.",
     )
     epsilon: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         default=0.0,
-        description="Probabilities are clipped to at least this, in [0, 0.5); their gradient is then 0. "
-        "0 never clips: a certain miss costs infinity.",
+        description="Probabilities are clipped to at least this, in [0, 0.5); their gradient is then 0. 0 "
+        "never clips: a certain miss costs infinity.",
     )
     tolerance: Annotated[float, Field(ge=0)] = Field(
         default=1e-6,
@@ -113,8 +117,8 @@ class ScoreRequest(Document):
         "What the answer carries."
     )
     labels: Labels = optional(
-        "Which series of the exported metrics this scoring belongs to: up to 16 short strings by name, e.g. "
-        '`{"model": "fraud", "version": "3"}`. They change nothing in the answer. Default: none.'
+        "Which series of the exported metrics this scoring belongs to: up to 16 short strings by name, "
+        'e.g. `{"model": "fraud", "version": "3"}`. They change nothing in the answer. Default: none.'
     )
 
 
@@ -127,7 +131,8 @@ class KLBreakdown(BaseModel):
     )
     kl_divergence: Vector = Field(description="`Float[n]`: KL(p‖q) ≥ 0, never a tiny negative.")
     by_class: Vector = Field(
-        description="`Float[classes]`: the share of the weighted mean KL that falls on each true class; it adds up."
+        description="`Float[classes]`: the share of the weighted mean KL that falls on each true class; "
+        "it adds up."
     )
 
 
@@ -138,7 +143,8 @@ class ScoreAnswer(BaseModel):
     reduction: Reduction = Field(description="As requested.")
     unit: Unit = Field(description="Unit of every loss, entropy, divergence and gradient here.")
     denominator: Number = Field(
-        description="What a mean is divided by, told with every reduction; 0 if no row has weight, and then loss is 0."
+        description="What a mean is divided by, told with every reduction; 0 if no row has weight, and "
+        "then loss is 0."
     )
     count: int = Field(ge=0, description="Rows scored.")
     ignored: int = Field(ge=0, description="Rows ignored because of `ignore_index`.")
@@ -147,8 +153,8 @@ class ScoreAnswer(BaseModel):
         "`Float[n]`: weighted, unreduced; with `mean`, loss × denominator is their sum."
     )
     gradients: Matrix = optional(
-        "The shape of the input: the gradient of `loss` (of the sum for reduction `none`) with respect to the "
-        "array as sent."
+        "The shape of the input: the gradient of `loss` (of the sum for reduction `none`) with respect to "
+        "the array as sent."
     )
     kl: KLBreakdown = optional("The KL breakdown of every row.")
     contributions: Matrix = optional("`Float[n, classes]`: pointwise p log(p/q), before weights.")
@@ -172,7 +178,8 @@ def _example(loss: type[Loss]) -> dict[str, Any]:
 EXAMPLES: Final[dict[str, Any]] = {
     "five_classes": {
         "summary": "five classes, the truth got a tenth: ln 10",
-        "description": "Cross-entropy of a one-hot truth that was given probability 0.1: ln 10 ≈ 2.302585 nats.",
+        "description": "Cross-entropy of a one-hot truth that was given probability 0.1: ln 10 ≈ 2.302585 "
+        "nats.",
         "value": {"probabilities": [[0.1, 0.5, 0.1, 0.1, 0.2]], "targets": [[1, 0, 0, 0, 0]]},
     },
     **{name: _example(loss) for name, loss in LOSSES.items()},
@@ -213,4 +220,4 @@ EXAMPLES: Final[dict[str, Any]] = {
         },
     },
 }
-"""Named requests for the documentation: the first is what Swagger UI shows; a new loss gets its own by itself."""
+"""Named requests for the documentation; the first is what Swagger UI shows."""

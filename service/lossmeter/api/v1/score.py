@@ -23,9 +23,10 @@ async def score(
 ) -> Response:
     """Score a batch of classifier outputs against the truth.
 
-    With targets t (after smoothing), class weights w and sample weight v, a row costs v Σ_c w_c t_c φ(log p_c) where
-    the loss is such a sum (cross-entropy, focal, poly-1, generalized cross-entropy; binary losses per label), else
-    v (Σ_c w_c t_c) times its loss; its weight is v Σ_c w_c t_c. So the same truth costs the same whether it is sent as
-    an index or as one-hot, and with `mean`, loss × denominator is the sum of `losses`.
+    With targets t (after smoothing), class weights w and sample weight v, a row costs v Σ_c w_c t_c φ(log
+    p_c) where the loss is such a sum (cross-entropy, focal, poly-1, generalized cross-entropy; binary
+    losses per label), else v (Σ_c w_c t_c) times its loss; its weight is v Σ_c w_c t_c. So the same truth
+    costs the same whether it is sent as an index or as one-hot, and with `mean`, loss × denominator is the
+    sum of `losses`.
     """
     return await request.answer(lambda: scoring.score(document, request.service.settings))

@@ -21,5 +21,5 @@ router = APIRouter(route_class=DocumentRoute, tags=["distributions"])
 async def softmax(
     request: DocumentRequest, document: Annotated[SoftmaxRequest, Body(openapi_examples=EXAMPLES)]
 ) -> Response:
-    """Turn logits into probabilities, through log-sum-exp: nothing overflows, small probabilities stay exact."""
+    """Turn logits into probabilities, through log-sum-exp: nothing overflows, and small ones stay exact."""
     return await request.answer(lambda: scoring.softmax(document, request.service.settings))

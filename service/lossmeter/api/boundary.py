@@ -1,0 +1,59 @@
+"""The outermost shell: HEAD for every GET, and an answer even when the service itself fails."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from lossmeter.api import problems
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOG: Final = logging.getLogger("lossmeter")
+
+
+class Boundary:
+    """Answers 500 to whatever nobody expected, and says nothing of it to the caller.
+
+    FastAPI's ``exception_handler(Exception)`` answers and raises on, which makes uvicorn close a
+    connection that the client believes alive; its next request on it then fails.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on; logs an exception with its traceback."""
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception:
+            # Half an answer cannot be taken back: the server has to cut the connection.
+            if scope["type"] != "http" or started:
+                raise
+            LOG.exception("unexpected error while answering %s %s", scope["method"], scope["path"])
+            detail = "The service failed unexpectedly; this is not the request's fault."
+            await problems.response(500, detail, scope)(scope, receive, send)
+
+
+class Head:
+    """Answers HEAD wherever GET is answered; servers drop the body.
+
+    RFC 9110, section 9.1: "All general-purpose servers MUST support the methods GET and HEAD."
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes HEAD on as GET."""
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await self._app(scope, receive, send)
