@@ -1,9 +1,9 @@
 """Everything that lossmeter refuses, as one tree; it knows no HTTP.
 
-    LossmeterError
-    ├── MalformedBodyError    the bytes are not what their media type promises
-    ├── TooLargeError         more bytes or more numbers than this process takes
-    └── InvalidInputError     well formed, but not scorable; a ValueError; carries its problems
+LossmeterError
+├── MalformedBodyError    the bytes are not what their media type promises
+├── TooLargeError         more bytes or more numbers than this process takes
+└── InvalidInputError     well formed, but not scorable; a ValueError; carries its problems
 """
 
 from __future__ import annotations

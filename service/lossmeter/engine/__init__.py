@@ -1,0 +1,32 @@
+"""The engine: arrays in, arrays out, NumPy and nothing else.
+
+>>> from lossmeter.engine import score
+>>> score(logits=[[40.0, 0.0, 0.0]], targets=[0]).loss
+8.496708507016578e-18
+"""
+
+from __future__ import annotations
+
+from lossmeter.engine.class_weights import class_weights
+from lossmeter.engine.divergences import divergence
+from lossmeter.engine.losses import LOSSES, Loss, make_loss
+from lossmeter.engine.parameters import Parameter
+from lossmeter.engine.results import ClassWeights, DivergenceResult, KLBreakdown, Scores, SoftmaxResult
+from lossmeter.engine.score import score
+from lossmeter.engine.softmax import softmax
+
+__all__ = [
+    "LOSSES",
+    "ClassWeights",
+    "DivergenceResult",
+    "KLBreakdown",
+    "Loss",
+    "Parameter",
+    "Scores",
+    "SoftmaxResult",
+    "class_weights",
+    "divergence",
+    "make_loss",
+    "score",
+    "softmax",
+]

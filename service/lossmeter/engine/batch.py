@@ -1,0 +1,116 @@
+"""What every scoring of a batch needs, whatever its loss: weights, outputs and the reduction."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lossmeter.engine.outcome import Outcome
+from lossmeter.engine.numerics import finite_product
+
+if TYPE_CHECKING:
+    from lossmeter.engine.arrays import Floats, Mask, Matrix, Vector
+    from lossmeter.engine.blocks import Rows
+    from lossmeter.engine.options import Options
+
+
+@dataclass(slots=True)
+class Output:
+    """The arrays of an answer, filled block by block; None is a part that nobody asked for.
+
+    Everything is in nats but the gradients, whose scale is final.
+    """
+
+    losses: Vector
+    gradients: Matrix | None
+    target_entropy: Vector | None
+    kl_divergence: Vector | None
+    contributions: Matrix | None
+    probabilities: Matrix | None
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int], dtype: np.dtype[Any], options: Options) -> Output:
+        """Room for what ``options.include`` names."""
+
+        def matrix(part: str) -> Matrix | None:
+            return np.empty(shape, dtype) if part in options.include else None
+
+        def vector() -> Vector | None:
+            return np.zeros(shape[0], dtype) if "kl" in options.include else None
+
+        losses = np.empty(shape[0], dtype)
+        return cls(
+            losses, matrix("gradients"), vector(), vector(), matrix("contributions"), matrix("probabilities")
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """What rows and classes weigh.
+
+    Attributes:
+        of_samples: ``Float[n]``, v: 0 where a row is ignored; None where all weigh 1.
+        of_classes: ``Float[classes]``, w; None where all weigh 1.
+        of_rows: ``Float64[n]``, v Σ_c w_c t_c: what a row adds to the denominator.
+    """
+
+    of_samples: Vector | None
+    of_classes: Vector | None
+    of_rows: Vector
+
+    def samples(self, rows: Rows) -> Vector | float:
+        """v of some rows."""
+        return 1.0 if self.of_samples is None else self.of_samples[rows]
+
+
+class Batch(ABC):
+    """A batch that can be scored block by block, from several threads.
+
+    Attributes:
+        shape: (n, classes), or (n, labels).
+        dtype: what it is computed in.
+        count: rows that are not ignored.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    count: int
+    weights: Weights
+
+    @abstractmethod
+    def score(self, rows: Rows, scale: float, output: Output) -> None:
+        """Fill the rows of ``output``; gradients of Σ_i losses_i are multiplied by ``scale``."""
+
+    @abstractmethod
+    def by_class(self, weighted: Vector, output: Output) -> Vector:
+        """``weighted`` (a number per row) shared out over the true classes."""
+
+
+def clipped(outcome: Outcome, epsilon: float) -> tuple[Outcome, Mask | None]:
+    """The outcome with probabilities of at least ``epsilon``, and where that changed it; None where nothing is clipped."""
+    if epsilon == 0:
+        return outcome, None
+    low = outcome.p < epsilon
+    raised = Outcome(
+        np.maximum(outcome.log_p, np.log(epsilon)),
+        np.maximum(outcome.p, epsilon),
+        np.minimum(outcome.not_p, 1 - epsilon),
+    )
+    return raised, low
+
+
+def flat_where(low: Mask | None, slopes: Floats) -> Floats:
+    """Slopes, 0 where the probability is clipped: there the loss does not move."""
+    return slopes if low is None else np.where(low, 0, slopes)
+
+
+def weighed(weight: Floats | float, value: Floats) -> Floats:
+    """weight · value; a weight of 0 silences infinities."""
+    return (
+        value
+        if isinstance(weight, float) and weight == 1
+        else finite_product(np.asarray(weight, value.dtype), value)
+    )

@@ -1,0 +1,211 @@
+"""Scoring against one truth per row: the losses over classes, written once around all of them.
+
+A row with a single true class is never spread into a one-hot row: it needs softmax at the target only. Rows that are
+soft, or smoothed, are seen at every class. Which of the two a row is depends on that row alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lossmeter.engine import blocks
+from lossmeter.engine.batch import Batch, Output, Weights, clipped, flat_where, weighed
+from lossmeter.engine.divergence_terms import entropy, gap, pointwise, relative_entropy
+from lossmeter.engine.losses import DivergenceLoss, TargetLoss
+from lossmeter.engine.numerics import finite_product, row_sums
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lossmeter.engine.arrays import Floats, Matrix, Vector
+    from lossmeter.engine.blocks import Rows
+    from lossmeter.engine.losses import Loss
+    from lossmeter.engine.outcome import Outcome
+    from lossmeter.engine.options import Options
+    from lossmeter.engine.predictions import AllClasses, Predictions
+    from lossmeter.engine.predictions.base import Chosen
+    from lossmeter.engine.targets import Targets
+
+
+class ClassBatch(Batch):
+    """Rows of ``Float[n, classes]`` against class targets."""
+
+    def __init__(  # noqa: PLR0913  the parts of one batch
+        self,
+        predictions: Predictions,
+        targets: Targets,
+        loss: Loss,
+        options: Options,
+        *,
+        sample_weights: Vector | None,
+        class_weights: Vector | None,
+    ) -> None:
+        self.shape = predictions.values.shape
+        self.dtype = predictions.values.dtype
+        self._predictions, self._targets, self._options = predictions, targets, options
+        self._loss = loss
+        self._at_target = loss if isinstance(loss, TargetLoss) else getattr(loss, "hard", None)
+        self.count = self.shape[0] - (
+            0 if targets.ignored is None else int(np.count_nonzero(targets.ignored))
+        )
+        self.weights = self._weigh(sample_weights, class_weights)
+
+    def score(self, rows: Rows, scale: float, output: Output) -> None:
+        """One block: its hard rows by their target, the others by every class."""
+        with np.errstate(all="ignore"):
+            hard, soft = self._by_kind(rows)
+            if hard is not None:
+                self._score_hard(hard, scale, output)
+            if soft is not None:
+                self._score_soft(soft, scale, output)
+
+    def by_class(self, weighted: Vector, output: Output) -> Vector:  # noqa: ARG002  the truth is enough
+        """Each row's share falls on its true class, or on its classes as the (smoothed) truth has them."""
+        n, classes = self.shape
+        if not self._options.label_smoothing and self._targets.distributions is None:
+            return np.bincount(self._targets.indices, weighted, classes)
+        shares = np.zeros(classes)
+        step = blocks.rows_per_block(classes, self.dtype.itemsize)
+        for start in range(0, n, step):
+            rows = slice(start, min(start + step, n))
+            truth = self._truth(rows)
+            shares += np.add.reduce(finite_product(truth, np.asarray(weighted[rows])[:, None]), axis=0)
+        return shares
+
+    def _by_kind(self, rows: Rows) -> tuple[Chosen | None, Chosen | None]:
+        """Which rows of the block are seen at their target, and which at every class."""
+        if self._options.label_smoothing or self._at_target is None:
+            return None, rows
+        if self._targets.soft is None:
+            return rows, None
+        soft = self._targets.soft[rows]
+        if soft.all() or not soft.any():
+            return (None, rows) if soft.any() else (rows, None)
+        return rows.start + np.flatnonzero(~soft), rows.start + np.flatnonzero(soft)
+
+    def _score_hard(self, rows: Chosen, scale: float, output: Output) -> None:
+        loss = self._at_target
+        targets = self._targets.indices[rows]
+        view = self._predictions.at_targets(rows, targets)
+        outcome, low = clipped(view.outcome, self._options.epsilon)
+        value, slope = loss.phi(outcome)
+        factors = loss.class_factors()
+        weight = self.weights.of_rows[rows].astype(self.dtype)
+        if factors is not None:
+            weight = weight * factors.astype(self.dtype)[targets]
+        output.losses[rows] = finite_product(weight, value) + 0.0
+        if output.gradients is not None:
+            slopes = flat_where(low, view.slopes(loss, outcome, slope))
+            self._place(
+                output.gradients,
+                rows,
+                view.gradients,
+                finite_product(weight, slopes) * self.dtype.type(scale),
+            )
+        if output.kl_divergence is not None:
+            output.kl_divergence[rows] = self._counted(rows, 0.0 - outcome.log_p)
+        if output.contributions is not None:
+            spread = np.zeros((len(targets), self.shape[1]), self.dtype)
+            spread[np.arange(len(targets)), targets] = 0.0 - outcome.log_p
+            output.contributions[rows] = self._counted(rows, spread)
+        if output.probabilities is not None:
+            output.probabilities[rows] = self._counted(rows, view.probabilities())
+
+    def _score_soft(self, rows: Chosen, scale: float, output: Output) -> None:
+        view = self._predictions.all_classes(rows)
+        truth = self._truth(rows)
+        outcome, low = clipped(view.outcome, self._options.epsilon)
+        value, slopes = self._rows_and_slopes(rows, view, truth, outcome)
+        output.losses[rows] = self._counted(rows, value) + 0.0
+        if output.gradients is not None:
+            samples = np.asarray(self.weights.samples(rows) * scale, self.dtype)
+            weight = samples[:, None] if samples.ndim else samples
+            self._place(
+                output.gradients, rows, view.gradients, finite_product(weight, flat_where(low, slopes))
+            )
+        self._explain(rows, truth, outcome, view.outcome.p, output)
+
+    def _rows_and_slopes(
+        self, rows: Chosen, view: AllClasses, truth: Matrix, outcome: Outcome
+    ) -> tuple[Vector, Matrix]:
+        """The weighted loss of each row, and the slopes at each class before sample weights."""
+        classes = self.weights.of_classes
+        loss = self._loss
+        if isinstance(loss, DivergenceLoss):
+            value, slopes = loss.rows(truth, outcome)
+            slopes = view.divergence_slopes(loss, truth, outcome, slopes)
+            each = 1.0 if classes is None else row_sums(truth * classes)
+            return weighed(self.weights.of_rows[rows].astype(self.dtype), value), (
+                slopes if classes is None else slopes * np.asarray(each)[:, None]
+            )
+        assert isinstance(loss, TargetLoss)  # noqa: S101  there are two kinds of loss over classes
+        factors = loss.class_factors()
+        share = truth if classes is None else truth * classes
+        share = share if factors is None else share * factors.astype(self.dtype)
+        values, slopes = loss.phi(outcome)
+        slopes = view.target_slopes(loss, outcome, slopes)
+        return weighed(self.weights.samples(rows), row_sums(finite_product(share, values))), finite_product(
+            share, slopes
+        )
+
+    def _explain(self, rows: Chosen, truth: Matrix, outcome: Outcome, p: Matrix, output: Output) -> None:
+        """KL, contributions and probabilities of rows seen at every class."""
+        if output.kl_divergence is None and output.contributions is None and output.probabilities is None:
+            return
+        log_truth = np.log(truth)
+        difference = gap(truth, outcome.p, outcome.not_p)
+        if output.kl_divergence is not None and output.target_entropy is not None:
+            divergence = relative_entropy(truth, log_truth, outcome.p, outcome.log_p, difference)
+            output.kl_divergence[rows] = self._counted(rows, divergence)
+            output.target_entropy[rows] = self._counted(rows, entropy(truth, log_truth))
+        if output.contributions is not None:
+            spread = pointwise(truth, log_truth, outcome.p, outcome.log_p, difference)
+            output.contributions[rows] = self._counted(rows, spread) + 0.0
+        if output.probabilities is not None:
+            output.probabilities[rows] = self._counted(rows, p)
+
+    def _truth(self, rows: Chosen) -> Matrix:
+        excluded = self._predictions.excluded(rows)
+        return self._targets.smoothed(rows, self._options.label_smoothing, excluded, self.dtype)
+
+    def _counted(self, rows: Chosen, values: Matrix) -> Matrix:
+        """Values, 0 in rows that are ignored."""
+        if self._targets.ignored is None:
+            return values
+        ignored = self._targets.ignored[rows]
+        return np.where(ignored if values.ndim == 1 else ignored[:, None], 0, values)
+
+    @staticmethod
+    def _place(gradients: Matrix, rows: Chosen, write: Callable[[Any, Matrix], None], slopes: Floats) -> None:
+        """Gradients of a block go straight into the answer, those of single rows through a buffer."""
+        if isinstance(rows, slice):
+            write(slopes, gradients[rows])
+            return
+        buffer = np.empty((len(rows), gradients.shape[1]), gradients.dtype)
+        write(slopes, buffer)
+        gradients[rows] = buffer
+
+    def _weigh(self, samples: Vector | None, classes: Vector | None) -> Weights:
+        n = self.shape[0]
+        ignored = self._targets.ignored
+        if ignored is not None:
+            samples = np.where(ignored, 0, 1 if samples is None else samples).astype(self.dtype)
+        of_rows = np.ones(n) if samples is None else samples.astype(np.float64)
+        if classes is not None:
+            of_rows = of_rows * self._class_weight_of_rows(classes)
+        return Weights(samples, classes, of_rows)
+
+    def _class_weight_of_rows(self, classes: Vector) -> Vector:
+        """Σ_c w_c t_c of every row, float64."""
+        weights = classes.astype(np.float64)
+        if not self._options.label_smoothing and self._targets.distributions is None:
+            return weights[self._targets.indices]
+        mean = np.empty(self.shape[0])
+
+        def look(rows: Rows) -> None:
+            mean[rows] = row_sums(self._truth(rows) * weights)
+
+        blocks.run(*self.shape, self.dtype.itemsize, look)
+        return mean

@@ -1,0 +1,121 @@
+"""Weights that make up for classes of different size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from lossmeter.engine.arrays import floats, offenders
+from lossmeter.engine.options import check_range, check_word
+from lossmeter.engine.results import ClassWeights
+from lossmeter.engine.targets import integers
+from lossmeter.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from lossmeter.engine.arrays import Vector
+
+MOST_CLASSES = 1 << 20
+"""Where nothing says how many classes there are, an index beyond this is taken for a mistake."""
+
+Scheme: TypeAlias = Literal["inverse_frequency", "balanced", "effective_number"]
+Absent: TypeAlias = Literal["error", "zero"]
+
+
+def class_weights(  # noqa: PLR0913  the contract's fields
+    *,
+    targets: ArrayLike | None = None,
+    counts: ArrayLike | None = None,
+    scheme: Scheme = "balanced",
+    beta: float = 0.999,
+    absent: Absent = "error",
+    classes: int | None = None,
+    ignore_index: int | None = None,
+) -> ClassWeights:
+    """Class weights from the truth of a batch, or from counts.
+
+    With N examples, n_c of class c and C classes: ``inverse_frequency`` is N / n_c; ``balanced`` is N / (C n_c), as
+    scikit-learn has it; ``effective_number`` is (1−β)/(1−β^n_c), scaled so that the weights sum to C.
+
+    Args:
+        targets: ``Int[n]`` class indices or ``Float[n, classes]`` distributions, whose shares are counted.
+        counts: ``Float[classes]`` examples of each class; exactly one of the two.
+        scheme: which formula.
+        beta: β in [0, 1) of ``effective_number``.
+        absent: what a class without examples is: an error that names it, or of weight "zero".
+        classes: how many classes there are; by default as many as the targets or counts show.
+        ignore_index: an index that is no class.
+
+    Raises:
+        InvalidInputError: the input is not as said, or a class has no example.
+
+    Source: King, Zeng, "Logistic Regression in Rare Events Data", Political Analysis 9 (2001); Cui, Jia, Lin, Song,
+    Belongie, "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019.
+    """
+    check_word("scheme", scheme, get_args(Scheme))
+    check_word("absent", absent, get_args(Absent))
+    check_range("beta", beta, 0 <= beta < 1, "a number in [0, 1)")
+    if (targets is None) == (counts is None):
+        raise InvalidInputError.at("targets", detail="exactly one of targets and counts is wanted")
+    if counts is not None:
+        return weights_of_counts(_checked_counts(counts, classes), scheme, beta, absent, "counts")
+    return weights_of_counts(
+        _counted(np.asarray(targets), classes, ignore_index), scheme, beta, absent, "targets"
+    )
+
+
+def weights_of_counts(
+    counts: Vector, scheme: Scheme, beta: float, absent: Absent, blamed: str
+) -> ClassWeights:
+    """The weights; ``blamed`` is the field that an absent class is charged to."""
+    missing = counts == 0
+    if missing.all():
+        raise InvalidInputError.at(blamed, detail="no example of any class")
+    if missing.any() and absent == "error":
+        names = ", ".join(str(each) for each in np.flatnonzero(missing)[:20])
+        raise InvalidInputError.at(
+            blamed, detail=f'no example of class {names}; absent: "zero" gives it weight 0'
+        )
+    present = np.where(missing, 1, counts)
+    if scheme == "effective_number":
+        raw = np.where(missing, 0, (1 - beta) / -np.expm1(present * np.log(beta)) if beta else 1.0)
+        weights = raw * (len(counts) / np.add.reduce(raw))
+    else:
+        share = np.add.reduce(counts) / (len(counts) if scheme == "balanced" else 1)
+        weights = np.where(missing, 0, share / present)
+    return ClassWeights(weights, counts)
+
+
+def _checked_counts(counts: ArrayLike, classes: int | None) -> Vector:
+    numbers = floats(counts, "counts", ranks=(1,)).astype(np.float64)
+    wrong = ~((numbers >= 0) & np.isfinite(numbers))
+    if wrong.any():
+        raise offenders(wrong, numbers, "counts", detail="a finite number >= 0 is wanted")
+    if classes is not None and classes != len(numbers):
+        raise InvalidInputError.at("counts", detail=f"{classes} counts are wanted, not {len(numbers)}")
+    return numbers
+
+
+def _counted(targets: np.ndarray, classes: int | None, ignore_index: int | None) -> Vector:
+    if targets.ndim == 2:  # noqa: PLR2004  distributions
+        return _checked_shares(targets, classes)
+    indices = integers(targets, "targets")
+    if ignore_index is not None:
+        indices = indices[indices != ignore_index]
+    known = MOST_CLASSES if classes is None else classes
+    outside = (indices < 0) | (indices >= known)
+    if outside.any():
+        raise offenders(outside, indices, "targets", detail=f"a class index in 0 … {known - 1} is wanted")
+    return np.bincount(indices, minlength=classes or 0).astype(np.float64)
+
+
+def _checked_shares(targets: np.ndarray, classes: int | None) -> Vector:
+    shares = floats(targets, "targets", ranks=(2,))
+    wrong = ~((shares >= 0) & (shares <= 1))
+    if wrong.any():
+        raise offenders(wrong, shares, "targets", detail="a share of the truth in [0, 1] is wanted")
+    if classes is not None and classes != shares.shape[1]:
+        raise InvalidInputError.at("targets", detail=f"{classes} classes are wanted, not {shares.shape[1]}")
+    return np.add.reduce(shares, axis=0, dtype=np.float64)

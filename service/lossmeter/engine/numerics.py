@@ -1,0 +1,99 @@
+"""Stable primitives, each with its error bound in units of the dtype's rounding (2⁻⁵³ or 2⁻²⁴, relative).
+
+Nothing here subtracts what it could add: a quantity that may be tiny is built from its tiny parts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lossmeter.engine.arrays import Floats, Matrix, Vector
+
+LONG_ROW = 64
+"""From this many classes on a row is long enough to be summed along its own memory."""
+
+
+def row_sums(terms: Matrix) -> Vector:
+    """Σ_c terms[i, c], in an order that depends on the number of classes alone.
+
+    Bound: (3 + log2 classes) / 2 for terms of one sign.
+
+    Short rows are added as halves, so that every addition runs across examples and a single row is added
+    exactly as it would be among a million; long rows by NumPy's pairwise sum along their own memory.
+    """
+    classes = terms.shape[1]
+    if classes >= LONG_ROW:
+        return np.add.reduce(terms, axis=1)
+    while classes > 1:
+        half = classes // 2
+        upper = terms[:, half : 2 * half]
+        summed = terms[:, :half] + upper
+        if classes % 2:
+            summed[:, 0] += terms[:, classes - 1]
+        terms, classes = summed, half
+    return terms[:, 0]
+
+
+def rounded_off(minuend: Floats, subtrahend: Floats, difference: Floats) -> Floats:
+    """What rounding took from ``difference = minuend - subtrahend``: exactly (Knuth's two-sum)."""
+    virtual = minuend - difference
+    return (minuend - (difference + virtual)) + (virtual - subtrahend)
+
+
+def log1p_minus(u: Floats) -> Floats:
+    """u − log(1+u) ≥ 0, for u ≥ −1.
+
+    Bound: 8. Near 0 the two terms cancel, so there it is the series of 2 artanh(u/(2+u)) with u taken out
+    (the form of R's log1pmx); elsewhere the difference itself.
+    """
+    near = np.abs(u) < 0.4  # noqa: PLR2004  beyond, the difference keeps at least 1/7 of its larger term
+    inner = np.where(near, u, 0)
+    ratio = inner / (2 + inner)
+    square = ratio * ratio
+    series = np.zeros_like(square)
+    for odd in range(27, 1, -2):
+        series = (series + 2.0 / odd) * square
+    return np.where(near, ratio * (inner - series), u - np.log1p(u))
+
+
+def total(values: Vector) -> float:
+    """Σ values, at most 1 unit from the correctly rounded sum, whatever their number and order of magnitude.
+
+    Halves are added with the rounding error of every addition kept (two-sum); the errors are added last.
+    Infinite values make it infinite.
+    """
+    summed = values.astype(np.float64)
+    plain = float(np.add.reduce(summed))
+    if not np.isfinite(plain):
+        return plain
+    lost = 0.0
+    while summed.size > 1:
+        half = summed.size // 2
+        left, right = summed[-half:], summed[:half]
+        folded = left + right
+        lost -= float(np.add.reduce(rounded_off(folded, right, left)))
+        summed = np.concatenate([folded, summed[half:-half]])
+    return float(np.add.reduce(summed)) + lost
+
+
+def finite_product(weight: Floats, value: Floats) -> Floats:
+    """weight · value, where a weight of 0 silences even an infinite or undefined value."""
+    return np.where(weight == 0, 0, weight * value)
+
+
+def product_rounded_off(left: Floats, right: float, product: Floats) -> Floats:
+    """What rounding took from ``product = left · right``: exactly (Dekker's two-product), float64, unless it overflows."""
+    left_high, right_high = _upper_half(left), _upper_half(np.float64(right))
+    left_low, right_low = left - left_high, right - right_high
+    return (
+        (left_high * right_high - product) + left_high * right_low + left_low * right_high
+    ) + left_low * right_low
+
+
+def _upper_half(value: Floats | np.float64) -> Floats:
+    """The upper 26 bits of a float64 (Veltkamp's splitting)."""
+    scaled = value * 134217729.0
+    return np.asarray(scaled - (scaled - value))

@@ -1,0 +1,90 @@
+"""The options of a scoring that are numbers or words, checked once and frozen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from lossmeter.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
+Normalization: TypeAlias = Literal["weight", "count"]
+Unit: TypeAlias = Literal["nats", "bits"]
+Part: TypeAlias = Literal["losses", "gradients", "kl", "contributions", "probabilities"]
+
+PARTS: tuple[Part, ...] = get_args(Part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to score; the fields are those of the contract.
+
+    Attributes:
+        label_smoothing: share of the truth that is spread over all classes, in [0, 1).
+        temperature: what logits are divided by, > 0.
+        reduction: what ``loss`` is.
+        normalization: what a mean is divided by.
+        unit: of every loss, entropy, divergence and gradient.
+        epsilon: the smallest probability that is believed, in [0, 0.5); 0 believes all.
+        tolerance: how far a row of probabilities may be from summing to 1.
+        include: which parts the answer carries.
+    """
+
+    label_smoothing: float = 0.0
+    temperature: float = 1.0
+    reduction: Reduction = "mean"
+    normalization: Normalization = "weight"
+    unit: Unit = "nats"
+    epsilon: float = 0.0
+    tolerance: float = 1e-6
+    include: Collection[Part] = ("losses", "gradients", "kl")
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range."""
+        check_range(
+            "label_smoothing", self.label_smoothing, 0 <= self.label_smoothing < 1, "a number in [0, 1)"
+        )
+        check_temperature(self.temperature)
+        check_word("reduction", self.reduction, get_args(Reduction))
+        check_word("normalization", self.normalization, get_args(Normalization))
+        check_word("unit", self.unit, get_args(Unit))
+        check_range("epsilon", self.epsilon, 0 <= self.epsilon < 0.5, "a number in [0, 0.5)")  # noqa: PLR2004  the contract's range
+        check_tolerance(self.tolerance)
+        for place, part in enumerate(self.include):
+            check_word("include", part, PARTS, place)
+
+    @property
+    def nats_per_unit(self) -> float:
+        """What a number in nats is divided by to be in ``unit``."""
+        return nats_per(self.unit)
+
+
+def nats_per(unit: Unit) -> float:
+    """1 for nats, ln 2 for bits."""
+    return math.log(2) if unit == "bits" else 1.0
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature that is not a finite number above 0."""
+    check_range("temperature", temperature, 0 < temperature < math.inf, "a finite number > 0")
+
+
+def check_tolerance(tolerance: float) -> None:
+    """Refuse a tolerance outside [0, 1)."""
+    check_range("tolerance", tolerance, 0 <= tolerance < 1, "a number in [0, 1)")
+
+
+def check_range(name: str, value: float, inside: bool, wanted: str) -> None:  # noqa: FBT001  a comparison made by the caller
+    """Refuse a number that is not inside its range."""
+    if not inside:
+        raise InvalidInputError.at(name, detail=f"{wanted} is wanted", value=value)
+
+
+def check_word(name: str, value: str, words: tuple[str, ...], *at: int) -> None:
+    """Refuse a word that is not one of those known."""
+    if value not in words:
+        raise InvalidInputError.at(name, *at, detail=f"one of {', '.join(words)} is wanted", value=value)

@@ -1,0 +1,146 @@
+"""The truth about each row: a class index, or a distribution over the classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lossmeter.engine import blocks
+from lossmeter.engine.arrays import floats, offenders
+from lossmeter.engine.numerics import row_sums
+from lossmeter.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from lossmeter.engine.arrays import Indices, Mask, Matrix
+    from lossmeter.engine.predictions.base import Chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The truth of a batch.
+
+    Attributes:
+        indices: ``Int[n]``, the class of every row that has a single one; 0 where a row is ignored or soft.
+        classes: how many classes there are.
+        ignored: ``Bool[n]``, rows that count nowhere; None where there are none.
+        distributions: ``Float[n, classes]``, when some rows are soft; else None.
+        soft: ``Bool[n]``, which rows are; None with ``distributions``.
+    """
+
+    indices: Indices
+    classes: int
+    ignored: Mask | None = None
+    distributions: Matrix | None = None
+    soft: Mask | None = None
+
+    def smoothed(self, rows: Chosen, smoothing: float, excluded: Mask, dtype: np.dtype[Any]) -> Matrix:
+        """The truth of some rows as distributions, with ``smoothing`` spread over the classes not excluded.
+
+        t′ = (1−α) t + α/K for the K classes that the model gives any probability; ``Float[rows, classes]``.
+        """
+        block = np.zeros(excluded.shape, dtype)
+        if self.distributions is not None:
+            np.copyto(block, self.distributions[rows])
+        else:
+            block[np.arange(len(block)), self.indices[rows]] = 1
+        if smoothing:
+            left = np.count_nonzero(~excluded, axis=1)[:, None]
+            block *= 1 - smoothing
+            block += np.where(excluded, 0, smoothing / np.maximum(left, 1))
+        return block
+
+
+def class_targets(
+    value: ArrayLike, n: int, classes: int, ignore_index: int | None, tolerance: float
+) -> Targets:
+    """The truth of a loss over classes, from ``Int[n]`` or ``Float[n, classes]``.
+
+    Raises:
+        InvalidInputError: another shape, an index that is no class, a row that is no distribution.
+    """
+    sent = np.asarray(value) if not isinstance(value, np.ndarray) else value
+    if sent.ndim == 1 or (sent.ndim == 0 and sent.dtype != object):
+        indices = integers(sent, "targets")
+        _same_length(len(indices), n)
+        return _by_index(indices, classes, ignore_index)
+    if ignore_index is not None:
+        raise InvalidInputError.at(
+            "ignore_index", detail="class indices are wanted as targets, these are distributions"
+        )
+    distributions = floats(sent, "targets", ranks=(2,))
+    _same_length(len(distributions), n)
+    if distributions.shape[1] != classes:
+        detail = f"{classes} classes are wanted, as in the input, not {distributions.shape[1]}"
+        raise InvalidInputError.at("targets", detail=detail)
+    return _by_distribution(distributions, tolerance)
+
+
+def integers(value: NDArray[Any], name: str) -> Indices:
+    """A vector of whole numbers, whatever their dtype.
+
+    Raises:
+        InvalidInputError: not whole numbers, not ``Int[n]``, or empty.
+    """
+    if value.dtype.kind in "iu" and value.ndim == 1 and value.size:
+        return value.astype(np.intp, copy=False)
+    numbers = floats(value, name, ranks=(1,)).astype(np.float64)
+    broken = ~(np.abs(numbers) <= 2**53) | (numbers != np.floor(numbers))
+    if broken.any():
+        raise offenders(broken, numbers, name, detail="a whole number is wanted")
+    return numbers.astype(np.intp)
+
+
+def _by_index(indices: Indices, classes: int, ignore_index: int | None) -> Targets:
+    ignored = indices == ignore_index if ignore_index is not None else np.zeros(0, dtype=bool)
+    outside = (indices < 0) | (indices >= classes)
+    if ignored.any():
+        outside &= ~ignored
+        indices = np.where(ignored, 0, indices)
+    if outside.any():
+        detail = f"a class index in 0 … {classes - 1} is wanted" + (
+            "" if ignore_index is None else f", or {ignore_index} (ignore_index)"
+        )
+        raise offenders(outside, indices, "targets", detail=detail)
+    return Targets(indices, classes, ignored if ignored.any() else None)
+
+
+def _by_distribution(distributions: Matrix, tolerance: float) -> Targets:
+    """Rows with a single 1 are told apart from soft ones, so that they are scored exactly as indices are."""
+    n, classes = distributions.shape
+    indices = np.zeros(n, np.intp)
+    soft = np.zeros(n, dtype=bool)
+    wrong = np.zeros(n, dtype=bool)
+    slack = tolerance + classes * np.finfo(distributions.dtype).eps
+
+    def look(rows: slice) -> None:
+        block = distributions[rows]
+        whole = row_sums(block)
+        wrong[rows] = ~((np.min(block, axis=1) >= 0) & (np.abs(whole - 1) <= slack))
+        best = np.argmax(block, axis=1)
+        single = (block[np.arange(len(best)), best] == 1) & (np.count_nonzero(block, axis=1) == 1)
+        indices[rows], soft[rows] = np.where(single, best, 0), ~single
+
+    blocks.run(n, classes, distributions.itemsize, look)
+    if wrong.any():
+        raise _no_distribution(distributions, wrong, tolerance)
+    return Targets(indices, classes, None, distributions, soft) if soft.any() else Targets(indices, classes)
+
+
+def _no_distribution(distributions: Matrix, wrong: Mask, tolerance: float) -> InvalidInputError:
+    negative = ~((distributions >= 0) & (distributions <= 1 + tolerance))
+    if negative.any():
+        return offenders(
+            negative, distributions, "targets", detail="a share of the truth in [0, 1] is wanted"
+        )
+    first = float(row_sums(distributions[np.flatnonzero(wrong)[:1]])[0])
+    detail = f"a row that sums to 1 within {tolerance:g} is wanted (one-hot or soft); the first sums to {first:.9g}"
+    return offenders(wrong, distributions, "targets", detail=detail)
+
+
+def _same_length(rows: int, n: int) -> None:
+    if rows != n:
+        raise InvalidInputError.at("targets", detail=f"one target per row is wanted: {n} of them, not {rows}")
