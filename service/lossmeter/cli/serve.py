@@ -78,7 +78,7 @@ def _config(chosen: Settings) -> uvicorn.Config:
 
 
 def _logging(level: str) -> dict[str, Any]:
-    """uvicorn's own way to log, for our messages too."""
+    """The way uvicorn logs, for our messages too."""
     ours = {"handlers": ["default"], "level": level, "propagate": False}
     return LOGGING_CONFIG | {"loggers": LOGGING_CONFIG["loggers"] | {"lossmeter": ours}}
 
