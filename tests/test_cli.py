@@ -283,6 +283,23 @@ def test_serve_says_where_it_listens_and_leaves_in_order() -> None:
         assert process.wait(timeout=30) == 0
 
 
+def test_ctrl_c_is_no_traceback() -> None:
+    """It ends like any interrupted command."""
+    with serving() as (process, line):
+        assert get(f"{address(line)}/health/live").status == 200
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_an_application_that_cannot_start_fails_the_command(workers: str, tmp_path: Path) -> None:
+    """A service that never answers does not look like one that was stopped."""
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['lossmeter.api.app'] = None\n")
+    path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    done = run("serve", "--port", "0", "--workers", workers, PYTHONPATH=path)
+    assert done.returncode == 3
+
+
 def test_serve_takes_settings_from_the_environment() -> None:
     """Where there are no docs, the line names none."""
     with serving("--host", "localhost", LOSSMETER_DOCS="false", LOSSMETER_HOST="192.0.2.1") as (_, line):
