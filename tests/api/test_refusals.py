@@ -1,0 +1,401 @@
+"""The contract's refusals, as one table: what is sent, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import httpx2
+
+JSON = {"Content-Type": "application/json"}
+LARGEST_ANSWER = 16 * 1024
+TITLES = {
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    406: "Not Acceptable",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request that is refused.
+
+    Attributes:
+        name: what is wrong with it.
+        body: what is sent; anything but bytes and text is sent as JSON.
+        status: the status of the answer.
+        pointers: those of its errors, in order; None where the answer has no errors.
+        count: how many offenders the answer tells of, where more than it names.
+        says: a part of the answer's text.
+    """
+
+    name: str
+    body: object
+    status: int = 422
+    pointers: tuple[str, ...] | None = None
+    count: int | None = None
+    says: str = ""
+    path: str = "/v1/score"
+    method: str = "POST"
+    headers: dict[str, str] = field(default_factory=lambda: JSON)
+    answers_with: dict[str, str] = field(default_factory=dict)
+
+    def content(self) -> bytes:
+        """The body as bytes."""
+        if isinstance(self.body, bytes):
+            return self.body
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
+
+
+def scored(**fields: object) -> dict[str, object]:
+    """A good request to /v1/score with some fields set otherwise."""
+    return {"logits": [[1.0, 2.0], [0.5, 0.0]], "targets": [0, 1]} | fields
+
+
+def logits(text: str, targets: str = "[0, 1]") -> str:
+    """A request whose logits are written as in this text."""
+    return f'{{"logits": {text}, "targets": {targets}}}'
+
+
+MALFORMED = [
+    Case("nothing", b"", 400, says="empty"),
+    Case("no JSON", "logits=1", 400),
+    Case("half a document", '{"logits": [[1, 2', 400),
+    Case("something after the document", '{"targets": [0]} x', 400),
+    Case("a trailing comma", logits("[[1, 2,], [0, 0]]"), 400),
+    Case("a bare NaN", logits("[[1, NaN], [0, 0]]"), 400),
+    Case("a bare Infinity", logits("[[1, -Infinity], [0, 0]]"), 400),
+    Case("leading zeros", logits("[[01, 2], [0, 0]]"), 400),
+    Case("no UTF-8", b'{"logits": [[1, 2]], "targets": [0], "loss": "\xff"}', 400),
+    Case("UTF-16", '{"targets": [0]}'.encode("utf-16"), 400),
+    Case("65 levels", '{"logits": ' + "[" * 65 + "1" + "]" * 65 + "}", 400, says="64"),
+    Case("100 000 levels", "[" * 100_000, 400),
+]
+
+ARRAYS = [
+    Case("ragged rows", logits("[[1, 2], [1, 2, 3]]"), pointers=("/logits/1",)),
+    Case(
+        "ragged rows whose total fits",
+        logits("[[1, 2], [1], [1, 2, 3]]", "[0, 0, 0]"),
+        pointers=("/logits/1", "/logits/2"),
+    ),
+    Case("a string", logits('[[1, "2"], [0, 0]]'), pointers=("/logits/0/1",)),
+    Case("a misspelt infinity", logits('[[1, "-inf"], [0, 0]]'), pointers=("/logits/0/1",)),
+    Case("booleans", logits("[[1, true], [false, 0]]"), pointers=("/logits/0/1", "/logits/1/0"), count=2),
+    Case("null in a row", logits("[[1, null], [0, 0]]"), pointers=("/logits/0/1",)),
+    Case("an object in a row", logits("[[1, {}], [0, 0]]"), pointers=("/logits/0/1",)),
+    Case("deeper than a matrix", logits("[[[1, 2]], [[0, 0]]]"), pointers=("/logits/0", "/logits/1")),
+    Case("an empty batch", logits("[]", "[]"), pointers=("/logits", "/targets")),
+    Case("empty rows", logits("[[], []]"), pointers=("/logits",)),
+    Case("a number for an array", logits("1"), pointers=("/logits",)),
+    Case("a string for an array", logits('"[[1, 2]]"'), pointers=("/logits",)),
+    Case("an object for an array", logits("{}"), pointers=("/logits",)),
+    Case(
+        "a number beyond doubles", logits("[[1, 1e400], [0, 0]]"), pointers=("/logits/0/1",), says="too large"
+    ),
+    Case("a negative number beyond doubles", logits("[[1, -1e400], [0, 0]]"), pointers=("/logits/0/1",)),
+    Case("an integer of 400 digits", logits(f"[[1, {'9' * 400}], [0, 0]]"), pointers=("/logits/0/1",)),
+    Case("NaN logits", scored(logits=[[1, "NaN"], [0, 0]]), pointers=("/logits/0/1",)),
+    Case("infinite logits", scored(logits=[[1, 2], ["Infinity", 0]]), pointers=("/logits/1/0",)),
+    Case(
+        "more classes than max_classes",
+        {"logits": [[0] * 262_145], "targets": [0]},
+        pointers=("/logits",),
+        says="262144",
+    ),
+    Case(
+        "30 offenders",
+        scored(logits=[["x"] * 30, [0] * 30]),
+        pointers=tuple(f"/logits/0/{c}" for c in range(20)),
+        count=30,
+    ),
+]
+
+FIELDS = [
+    Case("no object", [1], pointers=("",)),
+    Case("nothing in it", {}, pointers=("", "/targets")),
+    Case("no targets", {"logits": [[1, 2]]}, pointers=("/targets",), says="required"),
+    Case("no input", {"targets": [0]}, pointers=("",), says="exactly one of logits"),
+    Case("two inputs", scored(probabilities=[[0.5, 0.5]] * 2), pointers=("/probabilities",)),
+    Case("an unknown field", scored(los="focal"), pointers=("/los",), says="did you mean loss?"),
+    Case("a field with a slash", scored(**{"a/b~c": 1}), pointers=("/a~1b~0c",)),
+    Case("null for a field", scored(class_weights=None), pointers=("/class_weights",), says="leave"),
+    Case("null for targets", scored(targets=None), pointers=("/targets",)),
+    Case("duplicate keys", '{"logits": [[1, 2]], "targets": [0], "targets": [1]}', pointers=("/targets",)),
+    Case(
+        "a key twice, once escaped",
+        '{"logits": [[1, 2]], "targets": [0], "t\\u0061rgets": [1]}',
+        pointers=("/targets",),
+    ),
+    Case(
+        "duplicate keys inside",
+        '{"logits":[[1,2]],"targets":[0],"loss":{"name":"focal","gamma":1,"gamma":2}}',
+        pointers=("/loss/gamma",),
+    ),
+    Case("an unknown unit", scored(unit="bit"), pointers=("/unit",), says="did you mean bits?"),
+    Case("a number as a string", scored(temperature="2"), pointers=("/temperature",)),
+    Case("a boolean for a number", scored(temperature=True), pointers=("/temperature",)),
+    Case("an array for a number", scored(temperature=[1]), pointers=("/temperature",)),
+    Case("an infinite temperature", scored(temperature="Infinity"), pointers=("/temperature",)),
+    Case(
+        "a temperature beyond doubles",
+        '{"logits": [[1, 2]], "targets": [0], "temperature": 1e400}',
+        pointers=("/temperature",),
+        says="too large",
+    ),
+    Case("temperature 0", scored(temperature=0), pointers=("/temperature",)),
+    Case("smoothing 1", scored(label_smoothing=1), pointers=("/label_smoothing",)),
+    Case("a negative smoothing", scored(label_smoothing=-0.1), pointers=("/label_smoothing",)),
+    Case("epsilon a half", scored(epsilon=0.5), pointers=("/epsilon",)),
+    Case("a negative tolerance", scored(tolerance=-1), pointers=("/tolerance",)),
+    Case("half an index", scored(ignore_index=0.5), pointers=("/ignore_index",)),
+    Case("an unknown part", scored(include=["losses", "loses"]), pointers=("/include/1",)),
+    Case("parts that are no names", scored(include=[1, 2]), pointers=("/include/0", "/include/1")),
+    Case("parts that are no array", scored(include="losses"), pointers=("/include",)),
+    Case("an unknown reduction", scored(reduction="avg"), pointers=("/reduction",)),
+    Case("an unknown normalization", scored(normalization=1), pointers=("/normalization",)),
+    Case("labels that are no strings", scored(labels={"model": 3}), pointers=("/labels/model",)),
+    Case("long labels", scored(labels={"model": "x" * 1000}), pointers=("/labels/model",)),
+    Case("many labels", scored(labels={str(n): "" for n in range(17)}), pointers=("/labels",)),
+    Case("several things at once", scored(unit=1, los=2, loss="focl"), pointers=("/los", "/loss", "/unit")),
+]
+
+LOSSES = [
+    Case("an unknown loss", scored(loss="focl"), pointers=("/loss",), says="did you mean focal?"),
+    Case("an unknown loss object", scored(loss={"name": "focl"}), pointers=("/loss/name",)),
+    Case("a loss without name", scored(loss={"gamma": 1}), pointers=("/loss/name",)),
+    Case("a loss that is a number", scored(loss=1), pointers=("/loss",)),
+    Case("a loss named by an array", scored(loss={"name": [1]}), pointers=("/loss/name",)),
+    Case(
+        "another loss's parameter",
+        scored(loss={"name": "cross_entropy", "gamma": 1}),
+        pointers=("/loss/gamma",),
+    ),
+    Case(
+        "a field named like the loss", scored(loss={"name": "focal", "focal": 1}), pointers=("/loss/focal",)
+    ),
+    Case(
+        "a parameter that is a string",
+        scored(loss={"name": "focal", "gamma": "2"}),
+        pointers=("/loss/gamma",),
+    ),
+    Case(
+        "a parameter that is null", scored(loss={"name": "focal", "gamma": None}), pointers=("/loss/gamma",)
+    ),
+    Case("a negative gamma", scored(loss={"name": "focal", "gamma": -1}), pointers=("/loss/gamma",)),
+    Case("an unknown scheme", scored(class_weights={"scheme": "fair"}), pointers=("/class_weights/scheme",)),
+    Case(
+        "a scheme's unknown field",
+        scored(class_weights={"scheme": "balanced", "x": 1}),
+        pointers=("/class_weights/x",),
+    ),
+    Case("unknown weights", scored(class_weights="balance"), pointers=("/class_weights",), says="balanced"),
+    Case("weights of rank 2", scored(class_weights=[[1, 2]]), pointers=("/class_weights",)),
+    Case("a wrong weight", scored(class_weights=[1, "x"]), pointers=("/class_weights/1",)),
+]
+
+VALUES = [
+    Case("a class that is none", scored(targets=[0, 2]), pointers=("/targets/1",)),
+    Case("a negative class", scored(targets=[0, -1]), pointers=("/targets/1",)),
+    Case("half a class", scored(targets=[0, 0.5]), pointers=("/targets/1",)),
+    Case("more targets than rows", scored(targets=[0, 1, 0]), pointers=("/targets",)),
+    Case("targets of another width", scored(targets=[[1, 0, 0]] * 2), pointers=("/targets",)),
+    Case("targets that sum to 2", scored(targets=[[1, 1], [1, 0]]), pointers=("/targets/0",)),
+    Case(
+        "probabilities that sum to 2",
+        {"probabilities": [[1, 1]], "targets": [0]},
+        pointers=("/probabilities/0",),
+    ),
+    Case(
+        "a negative probability",
+        {"probabilities": [[1.5, -0.5]], "targets": [0]},
+        pointers=("/probabilities/0/0", "/probabilities/0/1"),
+    ),
+    Case(
+        "log-probabilities that sum to 2",
+        {"log_probabilities": [[0, 0]], "targets": [0]},
+        pointers=("/log_probabilities/0",),
+    ),
+    Case("a negative class weight", scored(class_weights=[1, -1]), pointers=("/class_weights/1",)),
+    Case("one class weight too few", scored(class_weights=[1]), pointers=("/class_weights",)),
+    Case("a negative sample weight", scored(sample_weights=[1, -1]), pointers=("/sample_weights/1",)),
+    Case("one sample weight too few", scored(sample_weights=[1]), pointers=("/sample_weights",)),
+    Case("an absent class", scored(targets=[0, 0], class_weights="balanced"), pointers=("/targets",)),
+]
+
+OTHERS = [
+    Case("softmax without logits", {}, path="/v1/softmax", pointers=("/logits",)),
+    Case("softmax of a vector", {"logits": [1, 2]}, path="/v1/softmax", pointers=("/logits",)),
+    Case("divergence from nothing", {"p": [[1, 0]]}, path="/v1/divergence", pointers=("",)),
+    Case(
+        "two of p",
+        {"p": [[1, 0]], "p_logits": [[1, 0]], "q": [[1, 0]]},
+        path="/v1/divergence",
+        pointers=("/p_logits",),
+    ),
+    Case("weights of nothing", {}, path="/v1/class-weights", pointers=("",)),
+    Case(
+        "a class without example",
+        {"counts": [1, 0]},
+        path="/v1/class-weights",
+        pointers=("/counts",),
+        says="1",
+    ),
+    Case(
+        "a billion classes",
+        {"targets": [0, 1_000_000_000]},
+        path="/v1/class-weights",
+        pointers=("/targets/1",),
+    ),
+    Case(
+        "a billion classes, asked for",
+        {"targets": [0], "classes": 1_000_000_000, "absent": "zero"},
+        path="/v1/class-weights",
+        pointers=("/classes",),
+    ),
+]
+
+HTTP = [
+    Case("no such path", "", 404, path="/v1/scores"),
+    Case("a slash too many", "", 404, path="/v1/score/"),
+    Case("GET of a POST", b"", 405, method="GET", headers={}, answers_with={"Allow": "POST"}),
+    Case("POST of a GET", scored(), 405, path="/v1/losses", answers_with={"Allow": "GET"}),
+    Case("DELETE", b"", 405, method="DELETE", headers={}, answers_with={"Allow": "POST"}),
+    Case(
+        "no Content-Type",
+        scored(),
+        415,
+        headers={},
+        says="-H 'Content-Type: application/json'",
+        answers_with={"Accept": "application/json"},
+    ),
+    Case(
+        "curl's Content-Type",
+        scored(),
+        415,
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        says="curl",
+    ),
+    Case("text/json", scored(), 415, headers={"Content-Type": "text/json"}),
+    Case(
+        "another charset",
+        scored(),
+        415,
+        headers={"Content-Type": "application/json; charset=latin-1"},
+        says="UTF-8",
+    ),
+    Case(
+        "gzip",
+        scored(),
+        415,
+        headers=JSON | {"Content-Encoding": "gzip"},
+        answers_with={"Accept-Encoding": "identity"},
+    ),
+    Case("only HTML back", scored(), 406, headers=JSON | {"Accept": "text/html"}),
+    Case(
+        "no JSON back",
+        scored(),
+        406,
+        headers=JSON | {"Accept": "*/*, application/json;q=0, application/problem+json;q=0"},
+    ),
+    Case("the losses as HTML", b"", 406, method="GET", path="/v1/losses", headers={"Accept": "text/html"}),
+]
+
+CASES = MALFORMED + ARRAYS + FIELDS + LOSSES + VALUES + OTHERS + HTTP
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_refused(client: httpx2.Client, case: Case) -> None:
+    """Every refusal has its status, says what is wrong where, and is a problem as RFC 9457 has it."""
+    response = client.request(case.method, case.path, content=case.content(), headers=case.headers)
+    problem = response.json()
+    assert response.status_code == case.status, problem
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert len(response.content) <= LARGEST_ANSWER
+    assert {
+        "type": "about:blank",
+        "status": case.status,
+        "title": TITLES[case.status],
+    }.items() <= problem.items()
+    assert problem["instance"] == case.path
+    assert case.says in response.text
+    check_errors(case, problem)
+    for name, value in case.answers_with.items():
+        assert response.headers[name] == value
+
+
+def check_errors(case: Case, problem: dict[str, Any]) -> None:
+    """The pointers are those of the table, and lead to the values shown."""
+    if case.pointers is None:
+        assert "errors" not in problem
+        return
+    errors = problem["errors"]
+    assert tuple(error["pointer"] for error in errors) == case.pointers, problem
+    assert problem["count"] == (case.count or len(case.pointers))
+    assert all(error["detail"] for error in errors)
+
+
+@pytest.mark.parametrize(
+    "accept",
+    ["*/*", "application/*", "application/json", "application/problem+json", "text/html, */*;q=0.1", ""],
+)
+def test_accepted(client: httpx2.Client, accept: str) -> None:
+    """Whoever takes JSON or problems gets an answer."""
+    response = client.post("/v1/score", json=scored(), headers={"Accept": accept})
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "APPLICATION/JSON",
+        'application/json; charset="UTF-8"',
+        "application/json;charset=utf-8;x=y",
+    ],
+)
+def test_content_types(client: httpx2.Client, content_type: str) -> None:
+    """JSON may be declared in every way that the standards allow."""
+    response = client.post("/v1/score", content=json.dumps(scored()), headers={"Content-Type": content_type})
+    assert response.status_code == 200
+
+
+HOSTILE = {
+    "strings": '{"logits": [[' + ",".join(['"x"'] * 1_000_000) + "]]}",
+    "nulls in rows": '{"logits": [' + ",".join(["[null,true]"] * 400_000) + '], "targets": [0]}',
+    "one long string": '{"logits": "' + "x" * 5_000_000 + '", "targets": [0]}',
+    "one long key": '{"' + "x" * 5_000_000 + '": 1}',
+    "many keys": "{" + ",".join(f'"key{n}": {n}' for n in range(250_000)) + "}",
+    "many parts": '{"include": ['
+    + ",".join(['"losess"'] * 500_000)
+    + '], "logits": [[1, 2]], "targets": [0]}',
+    "a long loss": '{"loss": "' + "é" * 2_500_000 + '", "logits": [[1, 2]], "targets": [0]}',
+    "many labels": '{"labels": {' + ",".join(f'"key{n}": {n}' for n in range(250_000)) + "}}",
+    "lone surrogates": '{"loss": "' + "\\ud800" * 800_000 + '", "logits": [[1, 2]], "targets": [0]}',
+    "wrong targets": '{"logits": [[1, 2]], "targets": [' + ",".join(["7"] * 2_000_000) + "]}",
+    "ragged": '{"logits": [' + ",".join(["[1, 2], [1]"] * 400_000) + '], "targets": [0]}',
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_bodies_get_short_answers(client: httpx2.Client, name: str) -> None:
+    """Megabytes of what is wrong get at most 16 KiB and 20 errors back, and nothing of it is repeated."""
+    response = client.post("/v1/score", content=HOSTILE[name], headers=JSON)
+    assert response.status_code in (400, 422)
+    assert len(response.content) <= LARGEST_ANSWER
+    assert len(response.json().get("errors", [])) <= 20
+    assert "x" * 300 not in response.text
+
+
+def test_long_path(client: httpx2.Client) -> None:
+    """A path of 30 000 characters that is not there is not repeated either."""
+    response = client.get("/" + "x" * 30_000)
+    assert response.status_code == 404
+    assert len(response.content) <= 1024

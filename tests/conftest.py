@@ -1,0 +1,27 @@
+"""What every test may use: one server for all, and a client of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from servers import PATIENCE, Server, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server as it is without any setting, for tests that leave no trace in it."""
+    with running() as started:
+        yield started
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[httpx2.Client]:
+    """A client of that server."""
+    with httpx2.Client(base_url=server.url, timeout=PATIENCE) as opened:
+        yield opened
