@@ -240,7 +240,7 @@ def test_score_obeys_the_limits_of_the_environment() -> None:
 def test_losses_is_a_table_of_the_registry() -> None:
     """Every loss has a line with its name, its parameters and their defaults, and its sentence."""
     head, *rows = run("losses").stdout.splitlines()
-    assert head.split() == ["loss", "parameters"]
+    assert head.split() == ["loss", "parameters", "in", "one", "sentence"]
     assert [row.split()[0] for row in rows] == list(LOSSES)
     for row, loss in zip(rows, LOSSES.values(), strict=True):
         assert row.endswith(loss.summary)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lossmeter.engine import Loss
 
-HEAD = ("loss", "parameters", "")
+HEAD = ("loss", "parameters", "in one sentence")
 
 
 def run(_: Namespace) -> int:
