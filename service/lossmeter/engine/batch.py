@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lossmeter.engine.outcome import Outcome
+from lossmeter.engine.arrays import Matrix, Vector
 from lossmeter.engine.numerics import finite_product
+from lossmeter.engine.outcome import Outcome
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Floats, Mask, Matrix, Vector
+    from lossmeter.engine.arrays import Floats, Mask
     from lossmeter.engine.blocks import Rows
     from lossmeter.engine.options import Options
+    from lossmeter.engine.predictions.base import Chosen
 
 
 @dataclass(slots=True)
@@ -61,8 +63,8 @@ class Weights:
     of_classes: Vector | None
     of_rows: Vector
 
-    def samples(self, rows: Rows) -> Vector | float:
-        """v of some rows."""
+    def samples(self, rows: Chosen) -> Vector | float:
+        """V of some rows."""
         return 1.0 if self.of_samples is None else self.of_samples[rows]
 
 
@@ -85,12 +87,12 @@ class Batch(ABC):
         """Fill the rows of ``output``; gradients of Σ_i losses_i are multiplied by ``scale``."""
 
     @abstractmethod
-    def by_class(self, weighted: Vector, output: Output) -> Vector:
+    def by_class(self, weighted: Vector) -> Vector:
         """``weighted`` (a number per row) shared out over the true classes."""
 
 
 def clipped(outcome: Outcome, epsilon: float) -> tuple[Outcome, Mask | None]:
-    """The outcome with probabilities of at least ``epsilon``, and where that changed it; None where nothing is clipped."""
+    """The outcome with probabilities of at least ``epsilon``, and where that changed it (None: nowhere)."""
     if epsilon == 0:
         return outcome, None
     low = outcome.p < epsilon
@@ -108,7 +110,7 @@ def flat_where(low: Mask | None, slopes: Floats) -> Floats:
 
 
 def weighed(weight: Floats | float, value: Floats) -> Floats:
-    """weight · value; a weight of 0 silences infinities."""
+    """Weight · value; a weight of 0 silences infinities."""
     return (
         value
         if isinstance(weight, float) and weight == 1

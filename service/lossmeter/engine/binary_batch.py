@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lossmeter.engine import blocks
+from lossmeter.engine.arrays import Mask, Matrix
 from lossmeter.engine.batch import Batch, Output, Weights, clipped, flat_where
 from lossmeter.engine.divergence_terms import entropy, gap, pointwise, relative_entropy
-from lossmeter.engine.outcome import Outcome
 from lossmeter.engine.numerics import finite_product, row_sums
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Floats, Mask, Matrix, Vector
+    from lossmeter.engine.arrays import Floats, Vector
     from lossmeter.engine.binary_predictions import BinaryPredictions
     from lossmeter.engine.blocks import Rows
     from lossmeter.engine.losses import BinaryLoss
     from lossmeter.engine.options import Options
+    from lossmeter.engine.outcome import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,12 @@ class BinaryTargets:
     values: Matrix
     ignored: Mask | None
     single: bool
+
+    def counts(self) -> Vector:
+        """How many examples each class has: those of truth 0 and truth 1, or those in which each label is true."""
+        counted = self.values if self.ignored is None else self.values[~self.ignored]
+        true = np.add.reduce(counted, axis=0, dtype=np.float64)
+        return np.array([len(counted) - true[0], true[0]]) if self.single else true
 
 
 class BinaryBatch(Batch):
@@ -57,9 +65,8 @@ class BinaryBatch(Batch):
             sample_weights = np.where(ignored, 0, 1 if sample_weights is None else sample_weights).astype(
                 self.dtype
             )
-        self.weights = Weights(sample_weights, class_weights, np.empty(0))
-        of_rows = row_sums(self._element_weights(slice(None)).astype(np.float64))
-        self.weights = Weights(sample_weights, class_weights, of_rows)
+        of_rows = np.ones(self.shape[0]) if sample_weights is None else sample_weights.astype(np.float64)
+        self.weights = Weights(sample_weights, class_weights, of_rows * self._weight_of_labels(class_weights))
 
     def score(self, rows: Rows, scale: float, output: Output) -> None:
         """One block, label by label."""
@@ -82,16 +89,18 @@ class BinaryBatch(Batch):
                 output.gradients[rows] = (yes_part + no_part) * self.dtype.type(scale) + 0.0
             self._explain(rows, truth, (yes, no), output)
 
-    def by_class(self, weighted: Vector, output: Output) -> Vector:
+    def by_class(self, weighted: Vector) -> Vector:
         """On ``Float[n]`` a row's share falls on truth 0 and truth 1; otherwise on its labels as their KL has it."""
-        truth = self._truth(slice(None))
         if self._targets.single:
-            return np.array([weighted @ (1 - truth[:, 0]), weighted @ truth[:, 0]])
-        with np.errstate(all="ignore"):
-            labels = self._label_divergence(slice(None), truth)
-            share = labels / row_sums(labels)[:, None]
-            parts = finite_product(np.asarray(weighted)[:, None], np.where(labels > 0, share, 0))
-        return np.add.reduce(parts, axis=0)
+            truth = self._truth(slice(None))[:, 0]
+            return np.array([np.add.reduce(weighted * (1 - truth)), np.add.reduce(weighted * truth)])
+        shares = np.zeros(self.shape[1])
+        for rows in blocks.cut(self.shape, self.dtype.itemsize):
+            with np.errstate(all="ignore"):
+                labels = self._label_divergence(rows)
+                share = np.where(labels > 0, labels / row_sums(labels)[:, None], 0)
+                shares += np.add.reduce(finite_product(weighted[rows][:, None], share), axis=0)
+        return shares
 
     def _explain(self, rows: Rows, truth: Matrix, outcomes: tuple[Outcome, Outcome], output: Output) -> None:
         """KL, contributions and probabilities."""
@@ -110,7 +119,8 @@ class BinaryBatch(Batch):
         if output.probabilities is not None:
             output.probabilities[rows] = self._counted(rows, self._predictions.outcomes(rows)[0].p)
 
-    def _label_divergence(self, rows: Rows, truth: Matrix) -> Matrix:
+    def _label_divergence(self, rows: Rows) -> Matrix:
+        truth = self._truth(rows)
         yes, no = self._predictions.outcomes(rows)
         epsilon = self._options.epsilon
         return _divergences(truth, clipped(yes, epsilon)[0], clipped(no, epsilon)[0])
@@ -121,16 +131,15 @@ class BinaryBatch(Batch):
         smoothing = self._options.label_smoothing
         return truth * (1 - smoothing) + smoothing / 2 if smoothing else truth
 
-    def _element_weights(self, rows: Rows) -> Matrix:
-        """v times the class weight of each label's truth."""
-        truth = self._truth(rows)
-        samples = np.broadcast_to(np.asarray(self.weights.samples(rows), self.dtype), (len(truth),))[:, None]
-        classes = self.weights.of_classes
+    def _weight_of_labels(self, classes: Vector | None) -> Vector | float:
+        """Σ over its labels of what a row weighs before its sample weight, float64."""
         if classes is None:
-            return np.broadcast_to(samples, truth.shape)
-        return samples * (
-            (classes[0] * (1 - truth) + classes[1] * truth) if self._targets.single else classes[None, :]
-        )
+            return float(self.shape[1])
+        weights = classes.astype(np.float64)
+        if not self._targets.single:
+            return float(np.add.reduce(weights))
+        truth = self._truth(slice(None))[:, 0].astype(np.float64)
+        return weights[0] * (1 - truth) + weights[1] * truth
 
     def _outcome_weights(self, rows: Rows, truth: Matrix) -> tuple[Matrix, Matrix]:
         """What φ of a yes and φ of a no are multiplied by."""

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
-from lossmeter.engine.arrays import offenders
+from lossmeter.engine.arrays import Mask, Matrix, offenders
 from lossmeter.engine.outcome import Outcome
 from lossmeter.engine.predictions.log_probabilities import outcome_of_log_probabilities
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Floats, Mask, Matrix
+    from lossmeter.engine.arrays import Floats
     from lossmeter.engine.blocks import Rows
     from lossmeter.engine.losses import TargetLoss
-    from lossmeter.errors import InvalidInputError
 
 Sloped: TypeAlias = "tuple[Outcome, Floats]"
 """An outcome and the slope of φ there by its log-probability."""
@@ -39,33 +38,32 @@ class BinaryPredictions(ABC):
     ignored: Mask | None = None
     temperature: float = 1.0
 
-    def __post_init__(self) -> None:
-        """Refuse what is no such number."""
-        bad = ~self.valid(self.values)
-        if self.ignored is not None:
-            bad &= ~self.ignored[:, None]
-        if bad.any():
-            raise self.refusal(bad)
-
     @abstractmethod
     def valid(self, values: Matrix) -> Mask:
         """Which numbers can be scored."""
 
     @abstractmethod
     def outcomes(self, rows: Rows) -> tuple[Outcome, Outcome]:
-        """ "True" and "false", matrices ``Float[rows, labels]``."""
+        """What "true" and "false" got, matrices ``Float[rows, labels]``."""
 
     @abstractmethod
     def slopes(self, loss: TargetLoss, rows: Rows, yes: Sloped, no: Sloped) -> tuple[Floats, Floats]:
         """The slopes of φ(yes) and of φ(no) by the number as sent."""
 
-    def refusal(self, bad: Mask) -> InvalidInputError:
-        """The error that names the numbers."""
-        return offenders(bad, self.values, self.name, detail=f"{self.wanted} is wanted")
-
     def _load(self, rows: Rows, harmless: float) -> Matrix:
+        """A block of rows, those ignored made harmless.
+
+        Raises:
+            InvalidInputError: what is no such number, wherever it stands in the batch.
+        """
         block = self.values[rows]
-        return block if self.ignored is None else np.where(self.ignored[rows][:, None], harmless, block)
+        if self.ignored is not None:
+            block = np.where(self.ignored[rows][:, None], harmless, block)
+        if not self.valid(block).all():
+            bad = ~self.valid(self.values)
+            bad = bad if self.ignored is None else bad & ~self.ignored[:, None]
+            raise offenders(bad, self.values, self.name, detail=f"{self.wanted} is wanted")
+        return block
 
 
 class BinaryLogits(BinaryPredictions):
@@ -75,9 +73,11 @@ class BinaryLogits(BinaryPredictions):
     wanted: ClassVar[str] = "a finite number or -Infinity (never true)"
 
     def valid(self, values: Matrix) -> Mask:
+        """Anything but NaN and +∞."""
         return values < np.inf
 
     def outcomes(self, rows: Rows) -> tuple[Outcome, Outcome]:
+        """The sigmoid and its complement, from e^−|z|."""
         z = self._load(rows, 0.0)
         z = z if self.temperature == 1 else z / self.temperature
         magnitude = np.abs(z)
@@ -94,7 +94,7 @@ class BinaryLogits(BinaryPredictions):
         return yes, Outcome(np.where(positive, log_unlikely, likely.log_p), yes.not_p, yes.p)
 
     def slopes(self, loss: TargetLoss, rows: Rows, yes: Sloped, no: Sloped) -> tuple[Floats, Floats]:  # noqa: ARG002  by log p
-        """d log p/dz = (1−p)/T, d log(1−p)/dz = −p/T, of the unclipped p."""
+        """D log p/dz = (1−p)/T, d log(1−p)/dz = −p/T, of the unclipped p."""
         p = self.outcomes(rows)[0]
         return yes[1] * p.not_p / self.temperature, -no[1] * p.p / self.temperature
 
@@ -106,13 +106,16 @@ class BinaryProbabilities(BinaryPredictions):
     wanted: ClassVar[str] = "a probability in [0, 1]"
 
     def valid(self, values: Matrix) -> Mask:
+        """[0, 1]."""
         return (values >= 0) & (values <= 1)
 
     def outcomes(self, rows: Rows) -> tuple[Outcome, Outcome]:
+        """P and 1 − p."""
         p = self._load(rows, 0.5)
         return Outcome(np.log(p), p, 1 - p), Outcome(np.log1p(-p), 1 - p, p)
 
     def slopes(self, loss: TargetLoss, rows: Rows, yes: Sloped, no: Sloped) -> tuple[Floats, Floats]:  # noqa: ARG002  by p
+        """dφ/dp and −dφ/d(1−p)."""
         return loss.slopes_by_probability(*yes), -loss.slopes_by_probability(*no)
 
 
@@ -123,14 +126,16 @@ class BinaryLogProbabilities(BinaryPredictions):
     wanted: ClassVar[str] = "a natural logarithm of a probability, at most 0,"
 
     def valid(self, values: Matrix) -> Mask:
+        """At most 0."""
         return values <= 0
 
     def outcomes(self, rows: Rows) -> tuple[Outcome, Outcome]:
+        """P and 1 − p, and log(1 − p) as Mächler computes log(1 − e^x)."""
         yes = outcome_of_log_probabilities(self._load(rows, -np.log(2)))
         likely = yes.log_p > -np.log(2)
-        log_no = np.where(likely, np.log(yes.not_p), np.log1p(-yes.p))  # log(1 − e^x) as Mächler has it
+        log_no = np.where(likely, np.log(yes.not_p), np.log1p(-yes.p))
         return yes, Outcome(log_no, yes.not_p, yes.p)
 
     def slopes(self, loss: TargetLoss, rows: Rows, yes: Sloped, no: Sloped) -> tuple[Floats, Floats]:  # noqa: ARG002  by log p
-        """d log(1−p)/d log p = −p/(1−p)."""
+        """D log(1−p)/d log p = −p/(1−p)."""
         return yes[1], -no[1] * (yes[0].p / yes[0].not_p)

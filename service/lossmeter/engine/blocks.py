@@ -31,22 +31,28 @@ def rows_per_block(classes: int, itemsize: int) -> int:
     return max(1, BLOCK_BYTES // (classes * itemsize))
 
 
+def cut(shape: tuple[int, ...], itemsize: int) -> list[Rows]:
+    """The blocks of a batch of (n, classes) numbers, in order."""
+    n, classes = shape
+    step = rows_per_block(classes, itemsize)
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
 def run(
-    n: int, classes: int, itemsize: int, work: Callable[[Rows], None], threads: int | None = None
+    shape: tuple[int, ...], itemsize: int, work: Callable[[Rows], None], threads: int | None = None
 ) -> None:
-    """Do ``work`` on every block of ``n`` rows; the first exception of a block is raised when all have ended.
+    """Do ``work`` on every block of a batch; the first exception of a block is raised when all have ended.
 
     Args:
-        n: rows in the batch.
-        classes: numbers in a row.
+        shape: (n, classes) of the batch.
         itemsize: bytes of a number.
         work: takes a block; must be safe to call from several threads for different blocks.
         threads: how many threads may work at once; None for one per core.
     """
-    step = rows_per_block(classes, itemsize)
-    blocks = iter([slice(start, min(start + step, n)) for start in range(0, n, step)])
-    helpers = 0 if n * classes < WORTH_A_THREAD else min(threads or cores(), -(-n // step)) - 1
-    pending = [_pool().submit(_drain, blocks, work) for _ in range(helpers)]
+    waiting = cut(shape, itemsize)
+    busy = 1 if shape[0] * shape[1] < WORTH_A_THREAD else min(threads or cores(), len(waiting))
+    blocks = iter(waiting)
+    pending = [_pool().submit(_drain, blocks, work) for _ in range(busy - 1)]
     try:
         _drain(blocks, work)
     finally:

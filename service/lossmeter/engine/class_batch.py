@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     from lossmeter.engine.arrays import Floats, Matrix, Vector
     from lossmeter.engine.blocks import Rows
-    from lossmeter.engine.losses import Loss
-    from lossmeter.engine.outcome import Outcome
     from lossmeter.engine.options import Options
+    from lossmeter.engine.outcome import Outcome
     from lossmeter.engine.predictions import AllClasses, Predictions
     from lossmeter.engine.predictions.base import Chosen
     from lossmeter.engine.targets import Targets
@@ -36,7 +35,7 @@ class ClassBatch(Batch):
         self,
         predictions: Predictions,
         targets: Targets,
-        loss: Loss,
+        loss: TargetLoss | DivergenceLoss,
         options: Options,
         *,
         sample_weights: Vector | None,
@@ -46,7 +45,7 @@ class ClassBatch(Batch):
         self.dtype = predictions.values.dtype
         self._predictions, self._targets, self._options = predictions, targets, options
         self._loss = loss
-        self._at_target = loss if isinstance(loss, TargetLoss) else getattr(loss, "hard", None)
+        self._at_target = loss if isinstance(loss, TargetLoss) else loss.hard
         self.count = self.shape[0] - (
             0 if targets.ignored is None else int(np.count_nonzero(targets.ignored))
         )
@@ -56,22 +55,20 @@ class ClassBatch(Batch):
         """One block: its hard rows by their target, the others by every class."""
         with np.errstate(all="ignore"):
             hard, soft = self._by_kind(rows)
-            if hard is not None:
-                self._score_hard(hard, scale, output)
+            if hard is not None and self._at_target is not None:
+                self._score_hard(hard, self._at_target, scale, output)
             if soft is not None:
                 self._score_soft(soft, scale, output)
 
-    def by_class(self, weighted: Vector, output: Output) -> Vector:  # noqa: ARG002  the truth is enough
+    def by_class(self, weighted: Vector) -> Vector:
         """Each row's share falls on its true class, or on its classes as the (smoothed) truth has them."""
-        n, classes = self.shape
+        classes = self.shape[1]
         if not self._options.label_smoothing and self._targets.distributions is None:
-            return np.bincount(self._targets.indices, weighted, classes)
+            return np.bincount(self._targets.indices, weighted, classes).astype(np.float64)
         shares = np.zeros(classes)
-        step = blocks.rows_per_block(classes, self.dtype.itemsize)
-        for start in range(0, n, step):
-            rows = slice(start, min(start + step, n))
+        for rows in blocks.cut(self.shape, self.dtype.itemsize):
             truth = self._truth(rows)
-            shares += np.add.reduce(finite_product(truth, np.asarray(weighted[rows])[:, None]), axis=0)
+            shares += np.add.reduce(finite_product(truth, weighted[rows][:, None]), axis=0)
         return shares
 
     def _by_kind(self, rows: Rows) -> tuple[Chosen | None, Chosen | None]:
@@ -85,8 +82,7 @@ class ClassBatch(Batch):
             return (None, rows) if soft.any() else (rows, None)
         return rows.start + np.flatnonzero(~soft), rows.start + np.flatnonzero(soft)
 
-    def _score_hard(self, rows: Chosen, scale: float, output: Output) -> None:
-        loss = self._at_target
+    def _score_hard(self, rows: Chosen, loss: TargetLoss, scale: float, output: Output) -> None:
         targets = self._targets.indices[rows]
         view = self._predictions.at_targets(rows, targets)
         outcome, low = clipped(view.outcome, self._options.epsilon)
@@ -140,7 +136,6 @@ class ClassBatch(Batch):
             return weighed(self.weights.of_rows[rows].astype(self.dtype), value), (
                 slopes if classes is None else slopes * np.asarray(each)[:, None]
             )
-        assert isinstance(loss, TargetLoss)  # noqa: S101  there are two kinds of loss over classes
         factors = loss.class_factors()
         share = truth if classes is None else truth * classes
         share = share if factors is None else share * factors.astype(self.dtype)
@@ -207,5 +202,5 @@ class ClassBatch(Batch):
         def look(rows: Rows) -> None:
             mean[rows] = row_sums(self._truth(rows) * weights)
 
-        blocks.run(*self.shape, self.dtype.itemsize, look)
+        blocks.run(self.shape, self.dtype.itemsize, look)
         return mean

@@ -19,7 +19,7 @@ NEAR = 0.4
 
 
 def gap(targets: Floats, p: Floats, not_p: Floats) -> Floats:
-    """p − t, exact where t is 1 and p rounds to it.
+    """P − t, exact where t is 1 and p rounds to it.
 
     Bound: 1 where one of the two is 0 or 1, or they are within a factor of two of each other; else 1 of the larger.
     """
@@ -54,7 +54,7 @@ def relative_entropy(a: Matrix, log_a: Matrix, b: Matrix, log_b: Matrix, differe
 
 
 def pointwise(a: Floats, log_a: Floats, b: Floats, log_b: Floats, difference: Floats) -> Floats:
-    """a log(a/b), the contribution of each class to KL(a‖b); negative where b is larger; 0 for a = 0."""
+    """A log(a/b), the contribution of each class to KL(a‖b); negative where b is larger; 0 for a = 0."""
     relative = difference / a
     near = np.abs(relative) < NEAR
     ratio = np.where(near, -np.log1p(np.where(near, relative, 0)), log_a - log_b)
@@ -76,7 +76,7 @@ def jensen_shannon(a: Matrix, b: Matrix, difference: Matrix) -> Vector:
 
 
 def lean(both: Floats, difference: Floats) -> Floats:
-    """v = (a−b)/(a+b) in [−1, 1], from a + b and b − a; 0 where both are 0."""
+    """V = (a−b)/(a+b) in [−1, 1], from a + b and b − a; 0 where both are 0."""
     return np.where(both > 0, -difference / both, 0)
 
 
@@ -86,7 +86,7 @@ def entropy(p: Matrix, log_p: Matrix) -> Vector:
 
 
 def _terms(a: Matrix, log_a: Matrix, b: Matrix, log_b: Matrix, difference: Matrix) -> Matrix:
-    """a log(a/b) − a + b ≥ 0, elementwise."""
+    """A log(a/b) − a + b ≥ 0, elementwise."""
     relative = difference / a
     near = np.abs(relative) < NEAR
     small = a * log1p_minus(np.where(near, relative, 0))
@@ -95,5 +95,5 @@ def _terms(a: Matrix, log_a: Matrix, b: Matrix, log_b: Matrix, difference: Matri
 
 
 def _times_log(weight: Floats, argument: Floats) -> Floats:
-    """weight · log argument, 0 where the weight is 0."""
+    """Weight · log argument, 0 where the weight is 0."""
     return np.where(weight > 0, weight * np.log(argument), 0)

@@ -61,22 +61,22 @@ def divergence(  # noqa: PLR0913  the contract's fields
     if left.values.shape != right.values.shape:
         detail = f"the shape of the other side is wanted, {list(left.values.shape)}, not {list(right.values.shape)}"
         raise InvalidInputError.at(right.name, detail=detail)
-    return _compared(left, right, nats_per(unit), "contributions" in include, threads)
+    return _compared(left, right, nats_per(unit), contributions="contributions" in include, threads=threads)
 
 
 def _side(
     name: str, probabilities: ArrayLike | None, logits: ArrayLike | None, tolerance: float
 ) -> Predictions:
-    if (probabilities is None) == (logits is None):
-        raise InvalidInputError.at(name, detail=f"exactly one of {name} and {name}_logits is wanted")
-    if logits is not None:
+    if probabilities is None and logits is not None:
         return Logits(floats(logits, f"{name}_logits", ranks=(2,)), name=f"{name}_logits")
-    return Probabilities(floats(probabilities, name, ranks=(2,)), tolerance=tolerance, name=name)
+    if probabilities is not None and logits is None:
+        return Probabilities(floats(probabilities, name, ranks=(2,)), tolerance=tolerance, name=name)
+    raise InvalidInputError.at(name, detail=f"exactly one of {name} and {name}_logits is wanted")
 
 
 def _compared(
-    left: Predictions, right: Predictions, nats: float, contributions: bool, threads: int | None
-) -> DivergenceResult:  # noqa: FBT001
+    left: Predictions, right: Predictions, nats: float, *, contributions: bool, threads: int | None
+) -> DivergenceResult:
     shape = left.values.shape
     dtype = np.result_type(left.values, right.values)
     kinds = ("p_entropy", "q_entropy", "kl_divergence", "reverse_kl_divergence", "jensen_shannon")
@@ -95,7 +95,7 @@ def _compared(
             if spread is not None:
                 spread[rows] = pointwise(a.p, a.log_p, b.p, b.log_p, difference) / dtype.type(nats) + 0.0
 
-    blocks.run(*shape, dtype.itemsize, look, threads)
+    blocks.run(shape, dtype.itemsize, look, threads)
     scaled = {kind: vector / dtype.type(nats) for kind, vector in vectors.items()}
     return DivergenceResult(
         **scaled, cross_entropy=scaled["p_entropy"] + scaled["kl_divergence"], contributions=spread
@@ -103,5 +103,5 @@ def _compared(
 
 
 def _difference(p: Floats, not_p: Floats, q: Floats, not_q: Floats) -> Floats:
-    """q − p, from the small sides where both are above one half."""
+    """Q − p, from the small sides where both are above one half."""
     return np.where((p > 0.5) & (q > 0.5), not_p - not_q, q - p)  # noqa: PLR2004  one half

@@ -44,7 +44,7 @@ def rounded_off(minuend: Floats, subtrahend: Floats, difference: Floats) -> Floa
 
 
 def log1p_minus(u: Floats) -> Floats:
-    """u − log(1+u) ≥ 0, for u ≥ −1.
+    """U − log(1+u) ≥ 0, for u ≥ −1.
 
     Bound: 8. Near 0 the two terms cancel, so there it is the series of 2 artanh(u/(2+u)) with u taken out
     (the form of R's log1pmx); elsewhere the difference itself.
@@ -80,12 +80,12 @@ def total(values: Vector) -> float:
 
 
 def finite_product(weight: Floats, value: Floats) -> Floats:
-    """weight · value, where a weight of 0 silences even an infinite or undefined value."""
+    """Weight · value, where a weight of 0 silences even an infinite or undefined value."""
     return np.where(weight == 0, 0, weight * value)
 
 
 def product_rounded_off(left: Floats, right: float, product: Floats) -> Floats:
-    """What rounding took from ``product = left · right``: exactly (Dekker's two-product), float64, unless it overflows."""
+    """What rounding took from ``product = left · right``: exactly, in float64 (Dekker's two-product)."""
     left_high, right_high = _upper_half(left), _upper_half(np.float64(right))
     left_low, right_low = left - left_high, right - right_high
     return (

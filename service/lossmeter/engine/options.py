@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from lossmeter.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 Normalization: TypeAlias = Literal["weight", "count"]

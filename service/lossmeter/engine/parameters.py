@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine.arrays import Vector, floats, offenders
-from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -45,11 +44,13 @@ class Parameter:
         Raises:
             InvalidInputError: not a number, of the wrong shape or out of range; the path starts at ``loss``.
         """
-        if value is None:
-            return self._absent()
+        if value is None and self.default is None:
+            return None
         path = ("loss", self.name)
         array = floats(
-            value, *path, ranks=[rank for rank, taken in enumerate((self.scalar, self.vector)) if taken]
+            np.asarray(value),
+            *path,
+            ranks=[rank for rank, taken in enumerate((self.scalar, self.vector)) if taken],
         )
         outside = ~self._inside(array)
         if outside.any():
@@ -68,10 +69,6 @@ class Parameter:
         return (
             "a finite number" if not (low or high) else f"a number{low}{' and' if low and high else ''}{high}"
         )
-
-    def _absent(self) -> None:
-        if self.default is not None:
-            raise InvalidInputError.at("loss", self.name, detail=f"{self.range} is wanted, not null")
 
     def _inside(self, array: Vector) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
         low = array > self.minimum if self.exclusive_minimum else array >= self.minimum

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Floats, Matrix, Vector
-    from lossmeter.engine.options import Reduction, Unit
+from lossmeter.engine.arrays import Floats, Matrix, Vector
+from lossmeter.engine.options import Reduction, Unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)

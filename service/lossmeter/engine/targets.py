@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lossmeter.engine import blocks
-from lossmeter.engine.arrays import floats, offenders
+from lossmeter.engine.arrays import Indices, Mask, Matrix, Vector, floats, offenders
 from lossmeter.engine.numerics import row_sums
 from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from lossmeter.engine.arrays import Indices, Mask, Matrix
     from lossmeter.engine.predictions.base import Chosen
 
 
@@ -36,6 +35,13 @@ class Targets:
     ignored: Mask | None = None
     distributions: Matrix | None = None
     soft: Mask | None = None
+
+    def counts(self) -> Vector:
+        """How many examples each class has, ``Float64[classes]``: whole ones, or the shares of soft rows."""
+        if self.distributions is not None:
+            return np.add.reduce(self.distributions, axis=0, dtype=np.float64)
+        scored = self.indices if self.ignored is None else self.indices[~self.ignored]
+        return np.bincount(scored, minlength=self.classes).astype(np.float64)
 
     def smoothed(self, rows: Chosen, smoothing: float, excluded: Mask, dtype: np.dtype[Any]) -> Matrix:
         """The truth of some rows as distributions, with ``smoothing`` spread over the classes not excluded.
@@ -124,7 +130,7 @@ def _by_distribution(distributions: Matrix, tolerance: float) -> Targets:
         single = (block[np.arange(len(best)), best] == 1) & (np.count_nonzero(block, axis=1) == 1)
         indices[rows], soft[rows] = np.where(single, best, 0), ~single
 
-    blocks.run(n, classes, distributions.itemsize, look)
+    blocks.run(distributions.shape, distributions.itemsize, look)
     if wrong.any():
         raise _no_distribution(distributions, wrong, tolerance)
     return Targets(indices, classes, None, distributions, soft) if soft.any() else Targets(indices, classes)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
-from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from lossmeter.engine.losses.base import BinaryLoss, DivergenceLoss, Loss, TargetLoss
 from lossmeter.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["LOSSES", "BinaryLoss", "DivergenceLoss", "Loss", "TargetLoss", "make_loss"]
 

@@ -2,9 +2,9 @@
 
 There are three kinds, and everything else (weights, smoothing, masks, gradients, blocks) is written once around them:
 
-- ``TargetLoss``: Σ_c t_c φ(log p_c). A scalar function of a log-probability and its slope: three lines.
-- ``DivergenceLoss``: a function of the whole pair of rows (t, p).
-- ``BinaryLoss``: a ``TargetLoss`` on both outcomes of every label, each with a weight of its own.
+* ``TargetLoss``: Σ_c t_c φ(log p_c). A scalar function of a log-probability and its slope: three lines.
+* ``DivergenceLoss``: a function of the whole pair of rows (t, p).
+* ``BinaryLoss``: a ``TargetLoss`` on both outcomes of every label, each with a weight of its own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def parameter(*, default: float | None, **about: Any) -> Any:  # noqa: ANN401  as dataclasses.field itself
     """A dataclass field that is a loss's parameter; the keywords are those of ``Parameter``."""
-    return field(default=default, metadata={"about": about})
+    return field(default=default, metadata={"about": {"default": default, **about}})
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class Loss(ABC):
     def parameters(cls) -> Mapping[str, Parameter]:
         """The parameters, by name."""
         return {
-            each.name: Parameter(name=each.name, default=each.default, **each.metadata["about"])
+            each.name: Parameter(name=each.name, **each.metadata["about"])
             for each in fields(cls)
             if "about" in each.metadata
         }

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from lossmeter.engine.arrays import Vector
 from lossmeter.engine.losses.base import BinaryLoss, TargetLoss, parameter
 from lossmeter.engine.losses.cross_entropy import CrossEntropy
-
-if TYPE_CHECKING:
-    from lossmeter.engine.outcome import Outcome
-    from lossmeter.engine.arrays import Vector
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,6 @@ from lossmeter.engine.losses.base import BinaryLoss, TargetLoss, parameter
 from lossmeter.engine.losses.focal import Focal
 
 if TYPE_CHECKING:
-    from lossmeter.engine.outcome import Outcome
     from lossmeter.engine.arrays import Vector
 
 

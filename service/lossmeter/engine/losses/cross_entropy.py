@@ -10,15 +10,15 @@ import numpy as np
 from lossmeter.engine.losses.base import TargetLoss
 
 if TYPE_CHECKING:
-    from lossmeter.engine.outcome import Outcome
     from lossmeter.engine.arrays import Floats
+    from lossmeter.engine.outcome import Outcome
 
 
 @dataclass(frozen=True, eq=False)
 class CrossEntropy(TargetLoss):
     r"""L = −Σ_c t_c log p_c, in nats: the length of the truth in the model's code.
 
-    With logits z and p = softmax(z): ∂L/∂z_j = p_j Σ_c t_c − t_j. It is 0 for a certain hit, infinite for a certain miss.
+    With logits z and p = softmax(z): ∂L/∂z_j = p_j Σ_c t_c − t_j. 0 for a certain hit, infinite for a certain miss.
 
     Source: I. J. Good, "Rational Decisions", Journal of the Royal Statistical Society B 14 (1952).
     """

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from lossmeter.engine.arrays import Vector
 from lossmeter.engine.losses.base import TargetLoss, parameter
 from lossmeter.engine.losses.cross_entropy import CrossEntropy
 
 if TYPE_CHECKING:
+    from lossmeter.engine.arrays import Floats
     from lossmeter.engine.outcome import Outcome
-    from lossmeter.engine.arrays import Floats, Vector
 
 
 @dataclass(frozen=True, eq=False)

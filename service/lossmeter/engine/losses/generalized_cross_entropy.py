@@ -10,8 +10,8 @@ import numpy as np
 from lossmeter.engine.losses.base import TargetLoss, parameter
 
 if TYPE_CHECKING:
-    from lossmeter.engine.outcome import Outcome
     from lossmeter.engine.arrays import Floats
+    from lossmeter.engine.outcome import Outcome
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,8 +12,8 @@ from lossmeter.engine.losses.base import DivergenceLoss, TargetLoss
 from lossmeter.engine.losses.cross_entropy import CrossEntropy
 
 if TYPE_CHECKING:
-    from lossmeter.engine.outcome import Outcome
     from lossmeter.engine.arrays import Matrix, Vector
+    from lossmeter.engine.outcome import Outcome
 
 
 @dataclass(frozen=True, eq=False)

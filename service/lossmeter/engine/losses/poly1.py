@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from lossmeter.engine.losses.base import TargetLoss, parameter
 
 if TYPE_CHECKING:
-    from lossmeter.engine.outcome import Outcome
     from lossmeter.engine.arrays import Floats
+    from lossmeter.engine.outcome import Outcome
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from lossmeter.engine.divergence_terms import gap, log_ratio, relative_entropy
 from lossmeter.engine.losses.base import DivergenceLoss
 
 if TYPE_CHECKING:
-    from lossmeter.engine.outcome import Outcome
     from lossmeter.engine.arrays import Matrix, Vector
+    from lossmeter.engine.outcome import Outcome
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,8 @@ from lossmeter.engine.losses.base import DivergenceLoss
 from lossmeter.engine.numerics import row_sums
 
 if TYPE_CHECKING:
-    from lossmeter.engine.outcome import Outcome
     from lossmeter.engine.arrays import Matrix, Vector
+    from lossmeter.engine.outcome import Outcome
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""What a model said about each row, as sent: logits, probabilities or log-probabilities; never guessed from the values."""
+"""What a model said about each row, as sent: logits, probabilities or log-probabilities; never guessed."""
 
 from __future__ import annotations
 

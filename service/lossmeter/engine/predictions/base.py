@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from lossmeter.engine.arrays import Mask, Matrix
 from lossmeter.engine.numerics import LONG_ROW
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Indices, Mask, Matrix, Vector
+    from lossmeter.engine.arrays import Indices, Vector
     from lossmeter.engine.losses import DivergenceLoss, TargetLoss
     from lossmeter.engine.outcome import Outcome
     from lossmeter.errors import InvalidInputError

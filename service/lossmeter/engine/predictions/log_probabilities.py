@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine.arrays import offenders
-from lossmeter.engine.outcome import Outcome
 from lossmeter.engine.numerics import row_sums
+from lossmeter.engine.outcome import Outcome
 from lossmeter.engine.predictions.base import AllClasses, AtTargets, Chosen, Predictions
 from lossmeter.engine.predictions.probabilities import TargetAlone
 
@@ -26,11 +26,11 @@ class LogProbabilities(Predictions):
     name: str = "log_probabilities"
 
     def at_targets(self, rows: Chosen, targets: Indices) -> AtTargets:
-        """log p_t as sent."""
+        """Log p_t as sent."""
         return _TargetLogProbability(self._checked(rows), targets)
 
     def all_classes(self, rows: Chosen) -> AllClasses:
-        """log p as sent."""
+        """Log p as sent."""
         return _AllLogProbabilities(outcome_of_log_probabilities(self._checked(rows)))
 
     def excluded(self, rows: Chosen) -> Mask:
@@ -66,7 +66,7 @@ class LogProbabilities(Predictions):
 
 
 def outcome_of_log_probabilities(log_p: Floats) -> Outcome:
-    """p and 1 − p of log-probabilities, both accurate: exp and −expm1."""
+    """P and 1 − p of log-probabilities, both accurate: exp and −expm1."""
     return Outcome(log_p, np.exp(log_p), -np.expm1(log_p))
 
 
@@ -91,8 +91,12 @@ class _AllLogProbabilities(AllClasses):
         return slopes
 
     def divergence_slopes(
-        self, loss: DivergenceLoss, targets: Matrix, outcome: Outcome, slopes: Matrix
-    ) -> Matrix:  # noqa: ARG002
+        self,
+        loss: DivergenceLoss,
+        targets: Matrix,  # noqa: ARG002  the slopes hold them already
+        outcome: Outcome,
+        slopes: Matrix,
+    ) -> Matrix:
         return slopes + loss.free_slope * outcome.p
 
     def gradients(self, slopes: Matrix, out: Matrix) -> None:

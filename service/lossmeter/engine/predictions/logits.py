@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine.arrays import offenders
-from lossmeter.engine.outcome import Outcome
 from lossmeter.engine.numerics import product_rounded_off, rounded_off, row_sums
+from lossmeter.engine.outcome import Outcome
 from lossmeter.engine.predictions.base import AllClasses, AtTargets, Chosen, Predictions
 from lossmeter.errors import InvalidInputError
 
@@ -105,7 +105,7 @@ class Logits(Predictions):
 
 
 def exact_rest(sent: Matrix, top: Vector, temperature: float) -> Vector:
-    """Σ e^{(x_j − x_k)/T} over the classes other than the best, k, with what rounding took from every exponent put back.
+    """Σ e^{(x_j − x_k)/T} over the classes other than the best, k, what rounding took from the exponents put back.
 
     Args:
         sent: ``Float64[rows, classes]``; overwritten at the best class of each row.

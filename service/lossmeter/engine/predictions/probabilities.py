@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine.arrays import offenders
-from lossmeter.engine.outcome import Outcome
 from lossmeter.engine.numerics import row_sums
+from lossmeter.engine.outcome import Outcome
 from lossmeter.engine.predictions.base import AllClasses, AtTargets, Chosen, Predictions
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Probabilities(Predictions):
         return TargetAlone(self._checked(rows), targets, outcome_of_probabilities)
 
     def all_classes(self, rows: Chosen) -> AllClasses:
-        """p as sent."""
+        """P as sent."""
         return _AllProbabilities(outcome_of_probabilities(self._checked(rows)))
 
     def excluded(self, rows: Chosen) -> Mask:
@@ -59,7 +59,7 @@ class Probabilities(Predictions):
 
 
 def outcome_of_probabilities(p: Floats) -> Outcome:
-    """log p and 1 − p of probabilities that are what they are: both are correctly rounded but for a unit."""
+    """Log p and 1 − p of probabilities that are what they are: both are correctly rounded but for a unit."""
     return Outcome(np.log(p), p, 1 - p)
 
 
@@ -72,13 +72,16 @@ class TargetAlone(AtTargets):
         self.outcome = outcome_of(block[self._at])
 
     def slopes(self, loss: TargetLoss, outcome: Outcome, slopes: Vector) -> Vector:
+        """dφ/dp."""
         return loss.slopes_by_probability(outcome, slopes)
 
     def gradients(self, slopes: Vector, out: Matrix) -> None:
+        """The slope at the target, 0 elsewhere."""
         out[...] = 0
         out[self._at] = slopes + 0.0
 
     def probabilities(self) -> Matrix:
+        """As sent."""
         return self._block
 
 
@@ -92,8 +95,12 @@ class _AllProbabilities(AllClasses):
         return loss.slopes_by_probability(outcome, slopes)
 
     def divergence_slopes(
-        self, loss: DivergenceLoss, targets: Matrix, outcome: Outcome, slopes: Matrix
-    ) -> Matrix:  # noqa: ARG002  not by log p
+        self,
+        loss: DivergenceLoss,
+        targets: Matrix,
+        outcome: Outcome,
+        slopes: Matrix,  # noqa: ARG002  by p is what is wanted, not by log p
+    ) -> Matrix:
         return loss.slopes_by_probability(targets, outcome)
 
     def gradients(self, slopes: Matrix, out: Matrix) -> None:

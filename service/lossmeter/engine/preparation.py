@@ -1,0 +1,162 @@
+"""From what was sent to a batch that can be scored: everything that can be refused before the arithmetic, is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lossmeter.engine.arrays import Floats, floats, offenders
+from lossmeter.engine.binary_batch import BinaryBatch, BinaryTargets
+from lossmeter.engine.binary_predictions import (
+    BinaryLogits,
+    BinaryLogProbabilities,
+    BinaryPredictions,
+    BinaryProbabilities,
+)
+from lossmeter.engine.class_batch import ClassBatch
+from lossmeter.engine.losses import BinaryLoss, DivergenceLoss, Loss, TargetLoss
+from lossmeter.engine.predictions import Logits, LogProbabilities, Predictions, Probabilities
+from lossmeter.engine.targets import Targets, class_targets
+from lossmeter.engine.weights import WantedWeights, class_weights, sample_weights
+from lossmeter.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lossmeter.engine.arrays import Mask
+    from lossmeter.engine.batch import Batch
+    from lossmeter.engine.options import Options
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sent:
+    """The arrays of a request.
+
+    Attributes:
+        name: which of the three inputs was sent.
+        values: the input, ``Float[n, classes]``; with a binary loss ``Float[n]`` or ``Float[n, labels]``.
+        targets: as sent.
+        ignore_index: the class index that counts nowhere, if any.
+        sample_weights: as sent.
+        class_weights: as sent.
+    """
+
+    name: str
+    values: Floats
+    targets: ArrayLike
+    ignore_index: int | None
+    sample_weights: ArrayLike | None
+    class_weights: WantedWeights
+
+
+def the_input(inputs: Mapping[str, ArrayLike | None]) -> tuple[str, ArrayLike]:
+    """The one array of predictions that was sent, and its name.
+
+    Raises:
+        InvalidInputError: none, or more than one.
+    """
+    sent = [(name, value) for name, value in inputs.items() if value is not None]
+    if len(sent) != 1:
+        got = " and ".join(name for name, _ in sent) or "none of them"
+        detail = f"exactly one of {', '.join(inputs)} is wanted, not {got}"
+        raise InvalidInputError.at(sent[1][0] if sent else "logits", detail=detail)
+    return sent[0]
+
+
+def prepared(sent: Sent, loss: Loss, options: Options) -> Batch:
+    """The batch, ready to be scored.
+
+    Raises:
+        InvalidInputError: shapes that do not fit together, targets that are none, weights below 0.
+    """
+    if isinstance(loss, BinaryLoss):
+        return _binary(sent, loss, options)
+    if isinstance(loss, (TargetLoss, DivergenceLoss)):
+        return _classes(sent, loss, options)
+    raise TypeError(f"{type(loss).__name__} is no TargetLoss, DivergenceLoss or BinaryLoss")
+
+
+def _classes(sent: Sent, loss: TargetLoss | DivergenceLoss, options: Options) -> Batch:
+    """A batch of ``Float[n, classes]``."""
+    n, classes = sent.values.shape
+    truth = class_targets(sent.targets, n, classes, sent.ignore_index, options.tolerance)
+    _check_per_class(loss, classes)
+    dtype = sent.values.dtype
+    return ClassBatch(
+        _predictions(sent, truth, options),
+        truth,
+        loss,
+        options,
+        sample_weights=sample_weights(sent.sample_weights, n, dtype),
+        class_weights=class_weights(sent.class_weights, classes, dtype, truth.counts),
+    )
+
+
+def _predictions(sent: Sent, truth: Targets, options: Options) -> Predictions:
+    if sent.name == "logits":
+        return Logits(sent.values, truth.ignored, temperature=options.temperature)
+    kind = Probabilities if sent.name == "probabilities" else LogProbabilities
+    return kind(sent.values, truth.ignored, options.tolerance)
+
+
+_BINARY: Mapping[str, type[BinaryLogits | BinaryProbabilities | BinaryLogProbabilities]] = {
+    "logits": BinaryLogits,
+    "probabilities": BinaryProbabilities,
+    "log_probabilities": BinaryLogProbabilities,
+}
+
+
+def _binary(sent: Sent, loss: BinaryLoss, options: Options) -> Batch:
+    """A batch of ``Float[n]`` or ``Float[n, labels]``."""
+    values, dtype = sent.values, sent.values.dtype
+    single = values.ndim == 1
+    truth = _binary_targets(sent)
+    matrix = values[:, None] if single else values
+    _check_per_class(loss, matrix.shape[1])
+    predictions: BinaryPredictions = _BINARY[sent.name](matrix, truth.ignored, options.temperature)
+    return BinaryBatch(
+        predictions,
+        truth,
+        loss,
+        options,
+        sample_weights=sample_weights(sent.sample_weights, len(values), dtype),
+        class_weights=class_weights(
+            sent.class_weights, 2 if single else matrix.shape[1], dtype, truth.counts
+        ),
+    )
+
+
+def _binary_targets(sent: Sent) -> BinaryTargets:
+    truth = floats(sent.targets, "targets", ranks=(1, 2))
+    if truth.shape != sent.values.shape:
+        detail = f"the shape of the input is wanted, {list(sent.values.shape)}, not {list(truth.shape)}"
+        raise InvalidInputError.at("targets", detail=detail)
+    ignored = _ignored(truth, sent.ignore_index)
+    if ignored is not None:
+        truth = np.where(ignored, 0, truth)
+    if not (np.min(truth) >= 0 and np.max(truth) <= 1):
+        outside = ~((truth >= 0) & (truth <= 1))
+        raise offenders(outside, truth, "targets", detail="a truth in [0, 1] is wanted")
+    return BinaryTargets(truth[:, None] if truth.ndim == 1 else truth, ignored, single=truth.ndim == 1)
+
+
+def _ignored(targets: Floats, ignore_index: int | None) -> Mask | None:
+    if ignore_index is None:
+        return None
+    if targets.ndim > 1:
+        detail = "one target per row is wanted with it, these are rows of labels"
+        raise InvalidInputError.at("ignore_index", detail=detail)
+    ignored = targets == ignore_index
+    return ignored if ignored.any() else None
+
+
+def _check_per_class(loss: Loss, classes: int) -> None:
+    """A parameter that is one number per class fits the classes of the input."""
+    for name in loss.parameters():
+        value = getattr(loss, name)
+        if isinstance(value, np.ndarray) and len(value) != classes:
+            detail = f"{classes} numbers are wanted, one per class of the input, not {len(value)}"
+            raise InvalidInputError.at("loss", name, detail=detail)
