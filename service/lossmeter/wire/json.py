@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 json_simd: ModuleType | None
 try:
-    from lossmeter.wire import json_simd
+    from lossmeter.wire import json_pieces, json_simd
 except ModuleNotFoundError:  # simdjson has no wheel for this Python
     json_simd = None
 
@@ -62,11 +62,13 @@ def decode(
         TooLargeError: the body has too many values.
     """
     text = bytes(body) if isinstance(body, memoryview) else body
-    if max_elements is not None and text.count(b",") > max_elements + MOST_LOOSE:
+    # A value and its comma are two bytes at least: most bodies need not be searched for commas.
+    most = len(text) if max_elements is None else max_elements + MOST_LOOSE
+    if len(text) // 2 > most and text.count(b",") > most:
         raise TooLargeError(f"The body holds more than {max_elements} numbers.")
     if json_simd is None:
         return json_exact.read(text, max_depth)
     try:
-        return json_simd.read(text, max_depth)
+        return json_pieces.read(text, max_depth)
     except json_simd.UndecidedError:
         return json_exact.read(text, max_depth)

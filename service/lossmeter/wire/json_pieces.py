@@ -1,0 +1,133 @@
+"""Large matrices, read in pieces that stay in a processor's cache.
+
+To parse the whole of a body, simdjson copies it and writes a tape of 16 bytes per number; pieces of a matrix,
+one after the other, need neither and take half the time. So each large matrix is cut out of the body and read
+by itself, and the rest is read with a stand-in in its place, a string that nobody can guess.
+
+It means the same as the whole. A cut begins and ends with brackets and holds no quotation mark, so it lies
+outside strings or within a single one. Outside, each piece of it is proven to be whole rows of numbers, and
+rows joined by commas are rows. Within a string, the stand-in's own quotation marks end that string, so that
+the rest is no JSON, or the stand-in does not come back as a value. Whatever cannot be proven, and whatever is
+wrong with a document, is left to the reader of the whole.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from typing import TYPE_CHECKING, Final, cast
+
+import numpy as np
+import simdjson
+
+from lossmeter.errors import LossmeterError
+from lossmeter.wire import json_simd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    Body = bytes | bytearray
+
+_LARGE: Final = 1 << 20
+"""Bytes below which a matrix is read with the rest of the body."""
+
+_PIECE: Final = 1 << 18
+"""Bytes of a piece: half a megabyte with its tape and its numbers."""
+
+_MATRIX: Final = re.compile(rb"\[\s*\[")
+_END_OF_ROW: Final = re.compile(rb"\]\s*,")
+
+
+def read(body: Body, max_depth: int) -> object:
+    """The document in a body of any size; raises what ``json_simd.read`` does."""
+    document = _read_in_pieces(body, max_depth) if len(body) >= _LARGE else None
+    return json_simd.read(body, max_depth) if document is None else document
+
+
+def _read_in_pieces(body: Body, max_depth: int) -> object:
+    """The document, or None where it has no large matrix or where anything is in doubt."""
+    rest, matrices = _cut(body)
+    if not matrices:
+        return None
+    try:
+        document = _put_back(json_simd.read(rest, max_depth), matrices, max_depth)
+    except (LossmeterError, json_simd.UndecidedError):
+        return None
+    return None if matrices else document
+
+
+def _cut(body: Body) -> tuple[bytes, dict[str, NDArray[np.float64]]]:
+    """The body with stand-ins for its large matrices, and the matrices by stand-in."""
+    matrices: dict[str, NDArray[np.float64]] = {}
+    rest, done, secret = bytearray(), 0, secrets.token_hex(16)
+    for start, end in _candidates(body):
+        matrix = _matrix(body, start, end)
+        if matrix is not None:
+            stand_in = f"{secret}-{len(matrices)}"
+            rest += body[done:start] + f'"{stand_in}"'.encode()
+            matrices[stand_in], done = matrix, end
+    return (bytes(rest + body[done:]) if matrices else b""), matrices
+
+
+def _candidates(body: Body) -> Iterator[tuple[int, int]]:
+    """Where large matrices may lie: from two opening brackets to the last closing one before a quotation mark."""
+    at = 0
+    while found := _MATRIX.search(body, at):
+        at = body.find(b'"', found.end())
+        at = len(body) if at < 0 else at
+        end = body.rfind(b"]", found.end(), at) + 1
+        if end - found.start() >= _LARGE:
+            yield found.start(), end
+
+
+def _matrix(body: Body, start: int, end: int) -> NDArray[np.float64] | None:
+    """What lies there, if it is a matrix of numbers and nothing else."""
+    parser = simdjson.Parser()
+    numbers, columns = bytearray(), None
+    with memoryview(body) as view:
+        for first, last in _pieces(body, start + 1, end - 1):
+            width = _read_rows(parser, b"".join((b"[", view[first:last], b"]")), numbers)
+            if width is None or width != (columns or width):
+                return None
+            columns = width
+    return np.frombuffer(numbers).reshape(-1, columns) if columns else None
+
+
+def _pieces(body: Body, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Cuts between rows, about ``_PIECE`` bytes apart."""
+    while found := _END_OF_ROW.search(body, start + _PIECE, end):
+        yield start, found.start() + 1
+        start = found.end()
+    yield start, end
+
+
+def _read_rows(parser: simdjson.Parser, piece: bytes, numbers: bytearray) -> int | None:
+    """Append a piece's numbers, and tell the length of its rows; None if it is not rows of one length.
+
+    A bracket for the piece and one for each row, and no more, prove that no row has an array inside: there
+    are no strings here.
+    """
+    try:
+        rows = cast("simdjson.Array", parser.parse(piece))
+        widths = set(map(len, cast("Sequence[simdjson.Array]", rows)))
+        flat = rows.as_buffer(of_type="d")
+    except (ValueError, RuntimeError, TypeError):
+        return None
+    brackets = np.count_nonzero(np.frombuffer(piece, np.uint8) == ord("["))
+    if len(widths) != 1 or brackets != len(rows) + 1:
+        return None
+    numbers += flat
+    return widths.pop()
+
+
+def _put_back(value: object, matrices: dict[str, NDArray[np.float64]], levels: int) -> object:
+    """The value with the matrices in their places; a matrix that lies too deep keeps its stand-in."""
+    if isinstance(value, dict):
+        return {key: _put_back(member, matrices, levels - 1) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_put_back(item, matrices, levels - 1) for item in value]
+    if isinstance(value, str) and levels >= 2:  # noqa: PLR2004 - a matrix is two levels of arrays
+        return matrices.pop(value, value)
+    return value
