@@ -86,9 +86,8 @@ def _logging(level: str) -> dict[str, Any]:
 def _serve_one(config: uvicorn.Config, listener: socket.socket) -> int:
     # uvicorn drains, then raises the signal again: a stop that was asked for is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    server = uvicorn.Server(config)
-    server.run(sockets=[listener])
-    return 0 if server.started else STARTUP_FAILED
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
 
 
 def _serve_many(config: uvicorn.Config, listener: socket.socket) -> int:
