@@ -21,6 +21,7 @@ from lossmeter.errors import TooLargeError
 from lossmeter.wire import json_exact
 from lossmeter.wire.arrays import as_array, count_numbers
 from lossmeter.wire.json_encode import encode
+from lossmeter.wire.json_parts import encode_in_parts
 from lossmeter.wire.ledger import MOST_LOOSE
 from lossmeter.wire.numbers import TooLargeNumber
 
@@ -33,7 +34,7 @@ try:
 except ModuleNotFoundError:  # simdjson has no wheel for this Python
     json_simd = None
 
-__all__ = ["TooLargeNumber", "as_array", "count_numbers", "decode", "encode"]
+__all__ = ["TooLargeNumber", "as_array", "count_numbers", "decode", "encode", "encode_in_parts"]
 
 DEFAULT_DEPTH: Final = 64
 
