@@ -121,7 +121,7 @@ def _count_in_row(row: object, width: int) -> int:
 
 
 def _of_rows(rows: list[object], path: tuple[Step, ...], width: int) -> Iterator[Problem]:
-    """The problems of a would-be matrix, in document order; a row is blamed for elements or for its length."""
+    """The problems of a would-be matrix in document order; a row is blamed for elements or its length."""
     for index, row in enumerate(rows):
         here = (*path, index)
         if not _count_in_row(row, width):

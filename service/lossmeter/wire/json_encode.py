@@ -22,7 +22,7 @@ _BLOCK: Final = 1 << 16
 
 
 def encode(document: object) -> bytes:
-    """The document in UTF-8; floats shortest round trip, the others as ``"Infinity"``, ``"-Infinity"`` or ``"NaN"``.
+    """The document in UTF-8: floats in the shortest digits, or as ``"Infinity"``, ``"-Infinity"``, ``"NaN"``.
 
     Arrays may have any rank, layout and byte order, of floats, integers or booleans; keys must be strings.
     """
@@ -65,13 +65,13 @@ def _is_finite(values: NDArray[np.generic]) -> bool:
 
 
 def _blocks(values: NDArray[np.generic]) -> list[NDArray[np.generic]]:
-    """Views of whole rows, about ``_BLOCK`` elements each, so that no temporary has the size of the answer."""
+    """Views of whole rows, of about ``_BLOCK`` elements, so that no temporary is as large as the answer."""
     rows = max(1, _BLOCK // max(1, math.prod(values.shape[1:])))
     return [values[start : start + rows] for start in range(0, len(values), rows)]
 
 
 def _spelled(rows: NDArray[np.generic], rank: int) -> bytes:
-    """The JSON of an array that is not finite; a vector comes as the only row of a matrix and loses that again."""
+    """The JSON of an array that is not finite; a vector comes as the only row of a matrix."""
     if rank == 1:
         rows = rows.T
     text = BytesIO()

@@ -22,16 +22,17 @@ import numpy as np
 import simdjson
 
 from lossmeter.errors import MalformedBodyError
-from lossmeter.wire.ledger import CONTAINER, MOST_KEYS, Ledger, shorten
+from lossmeter.wire.ledger import ROW, Ledger, shorten
 from lossmeter.wire.numbers import SPELLED, float64_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
 _SATURATED: Final = (1 << 24) - 1
-_FAILURES: Final = 8
+_FAILURES: Final = 3
+_BLOCK: Final = 1 << 12
 _SMALL_BODY: Final = 1 << 20
 _UNDECIDED: Final = ("NUMBER_ERROR", "BIGINT_ERROR", "DEPTH_ERROR")
 _EMPTY: Final = object()
@@ -90,7 +91,7 @@ class _Reader:
     def _object(self, element: simdjson.Object) -> dict[str, object]:
         self.ledger.open()
         members: dict[str, object] = {}
-        for seen, key in enumerate(islice(element.keys(), MOST_KEYS + 1)):
+        for seen, key in enumerate(element.keys()):
             if "\0" in key:
                 raise UndecidedError
             self._brackets_in_strings += key.count("[")
@@ -114,48 +115,73 @@ class _Reader:
         """A flat array of numbers, else None."""
         size = len(element)
         flat = self._flatten(element, None if size >= _SATURATED else size)
-        return float64_of(element) if flat is None else flat
+        return flat if flat is not None else self._typed(element)
 
     def _rows(self, element: simdjson.Array) -> object:
         """A matrix, or its rows if they are ragged; None where anything but rows of numbers is inside."""
-        if set(map(type, element)) != {simdjson.Array}:
-            return None
         self.ledger.check_depth(1)
         rows = cast("Sequence[simdjson.Array]", element)
-        lengths = np.fromiter(map(len, rows), np.int64)
+        try:
+            lengths = np.fromiter(map(len, rows), np.int64)
+        except TypeError:  # a number among the rows
+            return None
         for long in np.flatnonzero(lengths >= _SATURATED).tolist():
             lengths[long] = sum(1 for _ in rows[long])
         flat = self._flatten(element, int(lengths.sum()))
-        if flat is None:
-            flat = float64_of(chain.from_iterable(rows))
+        if flat is None and set(map(type, element)) == {simdjson.Array}:
+            flat = self._typed(chain.from_iterable(rows))
         if flat is None:
             return None
         self._arrays += lengths.size
         if (lengths == lengths[0]).all():
             return flat.reshape(lengths.size, int(lengths[0]))
-        self.ledger.spend(CONTAINER * lengths.size)
-        ends = np.cumsum(lengths).tolist()
-        return [flat[start:end] for start, end in pairwise([0, *ends])]
+        return self._split(flat, lengths)
+
+    def _split(self, flat: NDArray[np.float64], lengths: NDArray[np.int64]) -> list[NDArray[np.float64]]:
+        """Rows by themselves, as views of the numbers of all."""
+        self.ledger.spend(ROW * lengths.size)
+        return [flat[start:end] for start, end in pairwise([0, *np.cumsum(lengths).tolist()])]
 
     def _flatten(self, element: simdjson.Array, size: int | None) -> NDArray[np.float64] | None:
         """All numbers below an array, if there is nothing else and they are as many as expected."""
-        if self._patience > 0:
-            try:
-                flat = np.frombuffer(element.as_buffer(of_type="d"), np.float64)
-            except TypeError:
-                pass
-            else:
-                if size is None or flat.size == size:
-                    return flat
-            self._patience -= 1
-        return None
+        if self._patience <= 0:
+            return None
+        try:
+            flat = np.frombuffer(element.as_buffer(of_type="d"), np.float64)
+        except TypeError:
+            return None
+        return flat if size is None or flat.size == size else None
+
+    def _typed(self, elements: Iterable[object]) -> NDArray[np.float64] | None:
+        """The numbers among elements by the type of each; it costs patience if others are among them."""
+        numbers = float64_of(elements)
+        self._patience -= numbers is None
+        return numbers
 
     def _list(self, element: simdjson.Array) -> list[object]:
-        """What is no array of numbers, item by item."""
+        """What is no array of numbers: rows of numbers a block at a time, other items one by one."""
         items: list[object] = []
-        for index, child in enumerate(element):
-            self.ledger.path.append(index)
-            items.append(self.value(child))
-            self.ledger.path.pop()
-            self.ledger.spend(1)
+        children = iter(element)
+        while block := list(islice(children, _BLOCK)):
+            rows = self._block_of_rows(block)
+            if rows is not None:
+                items += rows
+                continue
+            for child in block:
+                self.ledger.path.append(len(items))
+                items.append(self.value(child))
+                self.ledger.path.pop()
+            self.ledger.spend(len(block))
         return items
+
+    def _block_of_rows(self, block: Sequence[object]) -> list[NDArray[np.float64]] | None:
+        if set(map(type, block)) != {simdjson.Array}:
+            return None
+        self.ledger.check_depth(1)
+        rows = cast("Sequence[simdjson.Array]", block)
+        lengths = np.fromiter(map(len, rows), np.int64)
+        flat = float64_of(chain.from_iterable(rows))
+        if flat is None or flat.size != lengths.sum():
+            return None
+        self._arrays += lengths.size
+        return self._split(flat, lengths)

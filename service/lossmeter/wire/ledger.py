@@ -18,10 +18,12 @@ MOST_KEYS: Final = 256
 """No object of the interface has nearly as many; more are refused before each costs an error."""
 
 MOST_LOOSE: Final = 1 << 22
-"""What may be spent outside rectangular arrays of numbers: a value costs 1, a container 4 more."""
+"""What may be spent outside rectangular arrays of numbers: a value costs 1, a container ``_CONTAINER`` more."""
 
-CONTAINER: Final = 4
-"""What a container costs, a row of a ragged array included."""
+ROW: Final = 2
+"""What a row costs that is an array by itself, because another is ragged or wrong."""
+
+_CONTAINER: Final = 8
 
 _LONGEST_KEY: Final = 64
 
@@ -38,7 +40,7 @@ class Ledger:
     def open(self) -> None:
         """Begin a container at the path."""
         self.check_depth()
-        self.spend(CONTAINER)
+        self.spend(_CONTAINER)
 
     def check_depth(self, further: int = 0) -> None:
         """Refuse a container that opens here, or ``further`` levels below, if it lies too deep."""
@@ -56,13 +58,10 @@ class Ledger:
             raise InvalidInputError([self._problem or problem])
 
     def admit(self, members: dict[str, object], key: str, seen: int) -> bool:
-        """Whether an object's key, after ``seen`` others, may have its value stored; else the reason is kept."""
+        """Whether a key that comes after ``seen`` others has its value stored; a reason against it is kept."""
         if seen >= MOST_KEYS:
-            if seen == MOST_KEYS:
-                self._refuse(
-                    self._at(f"is an object of more than {MOST_KEYS} keys; expected the documented ones")
-                )
-            return False
+            problem = self._at(f"is an object of more than {MOST_KEYS} keys; expected the documented ones")
+            raise InvalidInputError([self._problem or problem])
         if key in members:
             self._refuse(
                 self._at("appears more than once in its object; expected each key once", shorten(key))
