@@ -138,4 +138,4 @@ class BinaryLogProbabilities(BinaryPredictions):
 
     def slopes(self, loss: TargetLoss, rows: Rows, yes: Sloped, no: Sloped) -> tuple[Floats, Floats]:  # noqa: ARG002  by log p
         """D log(1−p)/d log p = −p/(1−p)."""
-        return yes[1], -no[1] * (yes[0].p / yes[0].not_p)
+        return yes[1], -no[1] * (no[0].not_p / no[0].p)

@@ -132,10 +132,12 @@ class ClassBatch(Batch):
         if isinstance(loss, DivergenceLoss):
             value, slopes = loss.rows(truth, outcome)
             slopes = view.divergence_slopes(loss, truth, outcome, slopes)
-            each = 1.0 if classes is None else row_sums(truth * classes)
-            return weighed(self.weights.of_rows[rows].astype(self.dtype), value), (
-                slopes if classes is None else slopes * np.asarray(each)[:, None]
-            )
+            if self._options.epsilon:
+                # Clipped rows sum to more than 1; where that brings the loss to its floor, it is flat.
+                slopes = np.where(value[:, None] > 0, slopes, 0)
+            if classes is not None:
+                slopes = finite_product(row_sums(truth * classes)[:, None], slopes)
+            return weighed(self.weights.of_rows[rows].astype(self.dtype), value), slopes
         factors = loss.class_factors()
         share = truth if classes is None else truth * classes
         share = share if factors is None else share * factors.astype(self.dtype)

@@ -173,12 +173,13 @@ class _AllLogits(AllClasses):
 
     def divergence_slopes(
         self,
-        loss: DivergenceLoss,  # noqa: ARG002  what the slopes are short of, softmax does not see
+        loss: DivergenceLoss,
         targets: Matrix,  # noqa: ARG002
-        outcome: Outcome,  # noqa: ARG002
+        outcome: Outcome,
         slopes: Matrix,
     ) -> Matrix:
-        return slopes
+        # What the slopes are short of, softmax does not see; clipped probabilities no longer sum to 1, and do.
+        return slopes if outcome is self.outcome else slopes + loss.free_slope * outcome.p
 
     def gradients(self, slopes: Matrix, out: Matrix) -> None:
         """∂/∂x_j = (s_j − p_j Σ s)/T = (s_j (1−p_j) − p_j Σ_{c≠j} s_c)/T."""
