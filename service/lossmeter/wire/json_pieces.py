@@ -36,8 +36,12 @@ _LARGE: Final = 1 << 20
 _PIECE: Final = 1 << 18
 """Bytes of a piece: half a megabyte with its tape and its numbers."""
 
-_MATRIX: Final = re.compile(rb"\[\s*\[")
-_END_OF_ROW: Final = re.compile(rb"\]\s*,")
+# The spaces of RFC 8259, 2, which are not Python's: a form feed that is cut away with a comma would pass unseen.
+_MATRIX: Final = re.compile(rb"\[[ \t\n\r]*\[")
+_END_OF_ROW: Final = re.compile(rb"\][ \t\n\r]*,")
+
+_SATURATED: Final = (1 << 24) - 1
+"""Where the lengths that simdjson tells end."""
 
 
 def read(body: Body, max_depth: int) -> object:
@@ -116,7 +120,7 @@ def _read_rows(parser: simdjson.Parser, piece: bytes, numbers: bytearray) -> int
     except (ValueError, RuntimeError, TypeError):
         return None
     brackets = np.count_nonzero(np.frombuffer(piece, np.uint8) == ord("["))
-    if len(widths) != 1 or brackets != len(rows) + 1:
+    if len(widths) != 1 or max(widths) >= _SATURATED or brackets != len(rows) + 1:
         return None
     numbers += flat
     return widths.pop()
