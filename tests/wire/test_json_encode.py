@@ -64,4 +64,6 @@ def test_arrays_come_back_bit_for_bit(values: np.ndarray) -> None:
         np.testing.assert_array_equal(back, values.astype(np.float64))
     else:
         np.testing.assert_array_equal(back.astype(values.dtype), values)
-        np.testing.assert_array_equal(np.signbit(back[~np.isnan(back)]), np.signbit(values[~np.isnan(values)]))
+        np.testing.assert_array_equal(
+            np.signbit(back[~np.isnan(back)]), np.signbit(values[~np.isnan(values)])
+        )
