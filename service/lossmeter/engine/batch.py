@@ -56,16 +56,18 @@ class Weights:
     Attributes:
         of_samples: ``Float[n]``, v: 0 where a row is ignored; None where all weigh 1.
         of_classes: ``Float[classes]``, w; None where all weigh 1.
-        of_rows: ``Float64[n]``, v Σ_c w_c t_c: what a row adds to the denominator.
+        of_rows: ``Float64[n]``, v Σ_c w_c t_c: what a row adds to the denominator; None where all add 1.
     """
 
     of_samples: Vector | None
     of_classes: Vector | None
-    of_rows: Vector
+    of_rows: Vector | None
 
-    def samples(self, rows: Chosen) -> Vector | float:
-        """V of some rows."""
-        return 1.0 if self.of_samples is None else self.of_samples[rows]
+    def samples(self, rows: Chosen, *, columns: bool = False) -> Floats | None:
+        """V of some rows, as a column for a matrix if wanted; None where all are 1."""
+        if self.of_samples is None:
+            return None
+        return self.of_samples[rows][:, None] if columns else self.of_samples[rows]
 
 
 class Batch(ABC):
@@ -109,10 +111,6 @@ def flat_where(low: Mask | None, slopes: Floats) -> Floats:
     return slopes if low is None else np.where(low, 0, slopes)
 
 
-def weighed(weight: Floats | float, value: Floats) -> Floats:
-    """Weight · value; a weight of 0 silences infinities."""
-    return (
-        value
-        if isinstance(weight, float) and weight == 1
-        else finite_product(np.asarray(weight, value.dtype), value)
-    )
+def weighed(weight: Floats | None, value: Floats) -> Floats:
+    """Weight · value, where None weighs 1 and a weight of 0 silences infinities."""
+    return value if weight is None else finite_product(weight, value)

@@ -9,7 +9,7 @@ import numpy as np
 
 from lossmeter.engine import blocks
 from lossmeter.engine.arrays import Mask, Matrix
-from lossmeter.engine.batch import Batch, Output, Weights, clipped, flat_where
+from lossmeter.engine.batch import Batch, Output, Weights, clipped, flat_where, weighed
 from lossmeter.engine.divergence_terms import entropy, gap, pointwise, relative_entropy
 from lossmeter.engine.numerics import finite_product, row_sums
 
@@ -70,24 +70,22 @@ class BinaryBatch(Batch):
 
     def score(self, rows: Rows, scale: float, output: Output) -> None:
         """One block, label by label."""
-        with np.errstate(all="ignore"):
-            yes, no = self._predictions.outcomes(rows)
-            truth = self._truth(rows)
-            (yes, yes_low), (no, no_low) = (
-                clipped(yes, self._options.epsilon),
-                clipped(no, self._options.epsilon),
-            )
-            loss = self._loss.of_outcome
-            (yes_value, yes_slope), (no_value, no_slope) = loss.phi(yes), loss.phi(no)
-            yes_weight, no_weight = self._outcome_weights(rows, truth)
-            values = finite_product(yes_weight, yes_value) + finite_product(no_weight, no_value)
-            output.losses[rows] = row_sums(values) + 0.0
-            if output.gradients is not None:
-                slopes = self._predictions.slopes(loss, rows, (yes, yes_slope), (no, no_slope))
-                yes_part = finite_product(yes_weight, flat_where(yes_low, slopes[0]))
-                no_part = finite_product(no_weight, flat_where(no_low, slopes[1]))
-                output.gradients[rows] = (yes_part + no_part) * self.dtype.type(scale) + 0.0
-            self._explain(rows, truth, (yes, no), output)
+        yes, no = self._predictions.outcomes(rows)
+        truth = self._truth(rows)
+        (yes, yes_low), (no, no_low) = (
+            clipped(yes, self._options.epsilon),
+            clipped(no, self._options.epsilon),
+        )
+        loss = self._loss.of_outcome
+        yes_weight, no_weight = self._outcome_weights(rows, truth)
+        values = finite_product(yes_weight, loss.phi(yes)) + finite_product(no_weight, loss.phi(no))
+        output.losses[rows] = row_sums(values) + 0.0
+        if output.gradients is not None:
+            slopes = self._predictions.slopes(loss, rows, (yes, loss.slope(yes)), (no, loss.slope(no)))
+            yes_part = finite_product(yes_weight, flat_where(yes_low, slopes[0]))
+            no_part = finite_product(no_weight, flat_where(no_low, slopes[1]))
+            output.gradients[rows] = (yes_part + no_part) * self.dtype.type(scale) + 0.0
+        self._explain(rows, truth, (yes, no), output)
 
     def by_class(self, weighted: Vector) -> Vector:
         """On ``Float[n]`` a row's share falls on truth 0 and truth 1; otherwise on its labels as their KL has it."""
@@ -96,10 +94,9 @@ class BinaryBatch(Batch):
             return np.array([np.add.reduce(weighted * (1 - truth)), np.add.reduce(weighted * truth)])
         shares = np.zeros(self.shape[1])
         for rows in blocks.cut(self.shape, self.dtype.itemsize):
-            with np.errstate(all="ignore"):
-                labels = self._label_divergence(rows)
-                share = np.where(labels > 0, labels / row_sums(labels)[:, None], 0)
-                shares += np.add.reduce(finite_product(weighted[rows][:, None], share), axis=0)
+            labels = self._label_divergence(rows)
+            share = np.where(labels > 0, labels / row_sums(labels)[:, None], 0)
+            shares += np.add.reduce(finite_product(weighted[rows][:, None], share), axis=0)
         return shares
 
     def _explain(self, rows: Rows, truth: Matrix, outcomes: tuple[Outcome, Outcome], output: Output) -> None:
@@ -143,7 +140,7 @@ class BinaryBatch(Batch):
 
     def _outcome_weights(self, rows: Rows, truth: Matrix) -> tuple[Matrix, Matrix]:
         """What φ of a yes and φ of a no are multiplied by."""
-        samples = np.broadcast_to(np.asarray(self.weights.samples(rows), self.dtype), (len(truth),))[:, None]
+        samples = self.weights.samples(rows, columns=True)
         factors = (np.asarray(each, self.dtype) for each in self._loss.outcome_factors())
         yes_factor, no_factor = factors
         classes = self.weights.of_classes
@@ -151,7 +148,7 @@ class BinaryBatch(Batch):
             yes_factor, no_factor = yes_factor * classes[1], no_factor * classes[0]
         elif classes is not None:
             yes_factor, no_factor = yes_factor * classes, no_factor * classes
-        return samples * (truth * yes_factor), samples * ((1 - truth) * no_factor)
+        return weighed(samples, truth * yes_factor), weighed(samples, (1 - truth) * no_factor)
 
     def _counted(self, rows: Rows, values: Floats) -> Floats:
         """Values, 0 in rows that are ignored."""

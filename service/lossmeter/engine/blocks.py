@@ -13,13 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 Rows: TypeAlias = slice
 """A block: consecutive rows of the batch."""
 
-BLOCK_BYTES = 256 * 1024
+BLOCK_BYTES = 512 * 1024
 """What one array of a block may take: a few of them fit the second-level cache of a core."""
 
 WORTH_A_THREAD = 1 << 16
@@ -49,15 +51,21 @@ def run(
         work: takes a block; must be safe to call from several threads for different blocks.
         threads: how many threads may work at once; None for one per core.
     """
-    waiting = cut(shape, itemsize)
-    busy = 1 if shape[0] * shape[1] < WORTH_A_THREAD else min(threads or cores(), len(waiting))
-    blocks = iter(waiting)
-    pending = [_pool().submit(_drain, blocks, work) for _ in range(busy - 1)]
+    small = shape[0] * shape[1] < WORTH_A_THREAD
+    share(cut(shape, itemsize), work, 1 if small else threads)
+
+
+def share(pieces: Sequence[Rows], work: Callable[[Rows], None], threads: int | None = None) -> None:
+    """Do ``work`` on every piece, over threads; floating-point warnings are off in all of them."""
+    waiting = iter(pieces)
+    helpers = min(threads or cores(), len(pieces)) - 1
+    pending = [_pool().submit(_drain, waiting, work) for _ in range(helpers)]
     try:
-        _drain(blocks, work)
+        _drain(waiting, work)
     finally:
         for task in pending:
-            task.result()
+            if not task.cancel():  # one that has not begun has nothing left to do
+                task.result()
 
 
 @cache
@@ -72,14 +80,15 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=max(1, cores()), thread_name_prefix="lossmeter")
 
 
-_next_block = threading.Lock()
+_next_piece = threading.Lock()
 
 
-def _drain(blocks: Iterator[Rows], work: Callable[[Rows], None]) -> None:
-    """Work on blocks until none is left."""
-    while True:
-        with _next_block:
-            rows = next(blocks, None)
-        if rows is None:
-            return
-        work(rows)
+def _drain(pieces: Iterator[Rows], work: Callable[[Rows], None]) -> None:
+    """Work on pieces until none is left. Infinities and NaN are answers here, not accidents."""
+    with np.errstate(all="ignore"):
+        while True:
+            with _next_piece:
+                rows = next(pieces, None)
+            if rows is None:
+                return
+            work(rows)

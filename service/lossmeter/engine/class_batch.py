@@ -6,7 +6,7 @@ soft, or smoothed, are seen at every class. Which of the two a row is depends on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from lossmeter.engine.numerics import finite_product, row_sums
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lossmeter.engine.arrays import Floats, Matrix, Vector
+    from lossmeter.engine.arrays import Floats, Indices, Matrix, Vector
     from lossmeter.engine.blocks import Rows
     from lossmeter.engine.options import Options
     from lossmeter.engine.outcome import Outcome
@@ -53,12 +53,11 @@ class ClassBatch(Batch):
 
     def score(self, rows: Rows, scale: float, output: Output) -> None:
         """One block: its hard rows by their target, the others by every class."""
-        with np.errstate(all="ignore"):
-            hard, soft = self._by_kind(rows)
-            if hard is not None and self._at_target is not None:
-                self._score_hard(hard, self._at_target, scale, output)
-            if soft is not None:
-                self._score_soft(soft, scale, output)
+        hard, soft = self._by_kind(rows)
+        if hard is not None and self._at_target is not None:
+            self._score_hard(hard, self._at_target, scale, output)
+        if soft is not None:
+            self._score_soft(soft, scale, output)
 
     def by_class(self, weighted: Vector) -> Vector:
         """Each row's share falls on its true class, or on its classes as the (smoothed) truth has them."""
@@ -86,19 +85,12 @@ class ClassBatch(Batch):
         targets = self._targets.indices[rows]
         view = self._predictions.at_targets(rows, targets)
         outcome, low = clipped(view.outcome, self._options.epsilon)
-        value, slope = loss.phi(outcome)
-        factors = loss.class_factors()
-        weight = self.weights.of_rows[rows].astype(self.dtype)
-        if factors is not None:
-            weight = weight * factors.astype(self.dtype)[targets]
-        output.losses[rows] = finite_product(weight, value) + 0.0
+        weight = self._weight_at_targets(rows, targets, loss)
+        output.losses[rows] = weighed(weight, loss.phi(outcome)) + 0.0
         if output.gradients is not None:
-            slopes = flat_where(low, view.slopes(loss, outcome, slope))
+            slopes = flat_where(low, view.slopes(loss, outcome, loss.slope(outcome)))
             self._place(
-                output.gradients,
-                rows,
-                view.gradients,
-                finite_product(weight, slopes) * self.dtype.type(scale),
+                output.gradients, rows, view.gradients, weighed(weight, slopes) * self.dtype.type(scale)
             )
         if output.kl_divergence is not None:
             output.kl_divergence[rows] = self._counted(rows, 0.0 - outcome.log_p)
@@ -109,43 +101,57 @@ class ClassBatch(Batch):
         if output.probabilities is not None:
             output.probabilities[rows] = self._counted(rows, view.probabilities())
 
+    def _weight_at_targets(self, rows: Chosen, targets: Indices, loss: TargetLoss) -> Vector | None:
+        """V w_t times the loss's own factor of the class; None where all of them are 1."""
+        factors = loss.class_factors()
+        weights = self.weights.of_rows
+        weight = None if weights is None else weights[rows].astype(self.dtype)
+        if factors is None:
+            return weight
+        factor = factors.astype(self.dtype)[targets]
+        return factor if weight is None else weight * factor
+
     def _score_soft(self, rows: Chosen, scale: float, output: Output) -> None:
         view = self._predictions.all_classes(rows)
         truth = self._truth(rows)
         outcome, low = clipped(view.outcome, self._options.epsilon)
-        value, slopes = self._rows_and_slopes(rows, view, truth, outcome)
-        output.losses[rows] = self._counted(rows, value) + 0.0
+        score = self._score_divergence if isinstance(self._loss, DivergenceLoss) else self._score_shares
+        output.losses[rows], slopes = score(rows, view, truth, outcome)
         if output.gradients is not None:
-            samples = np.asarray(self.weights.samples(rows) * scale, self.dtype)
-            weight = samples[:, None] if samples.ndim else samples
-            self._place(
-                output.gradients, rows, view.gradients, finite_product(weight, flat_where(low, slopes))
-            )
+            scaled = weighed(self.weights.samples(rows, columns=True), flat_where(low, slopes()))
+            self._place(output.gradients, rows, view.gradients, scaled * self.dtype.type(scale))
         self._explain(rows, truth, outcome, view.outcome.p, output)
 
-    def _rows_and_slopes(
+    def _score_shares(
         self, rows: Chosen, view: AllClasses, truth: Matrix, outcome: Outcome
-    ) -> tuple[Vector, Matrix]:
-        """The weighted loss of each row, and the slopes at each class before sample weights."""
-        classes = self.weights.of_classes
-        loss = self._loss
-        if isinstance(loss, DivergenceLoss):
-            value, slopes = loss.rows(truth, outcome)
-            slopes = view.divergence_slopes(loss, truth, outcome, slopes)
-            if self._options.epsilon:
-                # Clipped rows sum to more than 1; where that brings the loss to its floor, it is flat.
-                slopes = np.where(value[:, None] > 0, slopes, 0)
-            if classes is not None:
-                slopes = finite_product(row_sums(truth * classes)[:, None], slopes)
-            return weighed(self.weights.of_rows[rows].astype(self.dtype), value), slopes
-        factors = loss.class_factors()
-        share = truth if classes is None else truth * classes
-        share = share if factors is None else share * factors.astype(self.dtype)
-        values, slopes = loss.phi(outcome)
-        slopes = view.target_slopes(loss, outcome, slopes)
-        return weighed(self.weights.samples(rows), row_sums(finite_product(share, values))), finite_product(
-            share, slopes
+    ) -> tuple[Vector, Callable[[], Matrix]]:
+        """Weighted losses of a ``TargetLoss``, and its slopes before sample weights."""
+        loss = cast("TargetLoss", self._loss)
+        share = truth
+        for factors in (self.weights.of_classes, loss.class_factors()):
+            share = share if factors is None else share * factors.astype(self.dtype)
+        values = row_sums(finite_product(share, loss.phi(outcome)))
+
+        def slopes() -> Matrix:
+            return finite_product(share, view.target_slopes(loss, outcome, loss.slope(outcome)))
+
+        return self._counted(rows, weighed(self.weights.samples(rows), values)) + 0.0, slopes
+
+    def _score_divergence(
+        self, rows: Chosen, view: AllClasses, truth: Matrix, outcome: Outcome
+    ) -> tuple[Vector, Callable[[], Matrix]]:
+        """Weighted losses of a ``DivergenceLoss``, and its slopes before sample weights."""
+        loss = cast("DivergenceLoss", self._loss)
+        classes, weights = self.weights.of_classes, self.weights.of_rows
+        values = weighed(
+            None if weights is None else weights[rows].astype(self.dtype), loss.rows(truth, outcome)
         )
+
+        def slopes() -> Matrix:
+            by_input = view.divergence_slopes(loss, truth, outcome, loss.slopes(truth, outcome))
+            return by_input if classes is None else by_input * row_sums(truth * classes)[:, None]
+
+        return self._counted(rows, values) + 0.0, slopes
 
     def _explain(self, rows: Chosen, truth: Matrix, outcome: Outcome, p: Matrix, output: Output) -> None:
         """KL, contributions and probabilities of rows seen at every class."""
@@ -185,13 +191,13 @@ class ClassBatch(Batch):
         gradients[rows] = buffer
 
     def _weigh(self, samples: Vector | None, classes: Vector | None) -> Weights:
-        n = self.shape[0]
         ignored = self._targets.ignored
         if ignored is not None:
             samples = np.where(ignored, 0, 1 if samples is None else samples).astype(self.dtype)
-        of_rows = np.ones(n) if samples is None else samples.astype(np.float64)
+        of_rows: Vector | None = None if samples is None else samples.astype(np.float64)
         if classes is not None:
-            of_rows = of_rows * self._class_weight_of_rows(classes)
+            of_classes = self._class_weight_of_rows(classes)
+            of_rows = of_classes if of_rows is None else of_rows * of_classes
         return Weights(samples, classes, of_rows)
 
     def _class_weight_of_rows(self, classes: Vector) -> Vector:

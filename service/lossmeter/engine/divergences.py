@@ -84,16 +84,15 @@ def _compared(
     spread = np.empty(shape, dtype) if contributions else None
 
     def look(rows: Rows) -> None:
-        with np.errstate(all="ignore"):
-            a, b = left.all_classes(rows).outcome, right.all_classes(rows).outcome
-            difference = _difference(a.p, a.not_p, b.p, b.not_p)
-            vectors["p_entropy"][rows] = entropy(a.p, a.log_p)
-            vectors["q_entropy"][rows] = entropy(b.p, b.log_p)
-            vectors["kl_divergence"][rows] = relative_entropy(a.p, a.log_p, b.p, b.log_p, difference)
-            vectors["reverse_kl_divergence"][rows] = relative_entropy(b.p, b.log_p, a.p, a.log_p, -difference)
-            vectors["jensen_shannon"][rows] = jensen_shannon(a.p, b.p, difference)
-            if spread is not None:
-                spread[rows] = pointwise(a.p, a.log_p, b.p, b.log_p, difference) / dtype.type(nats) + 0.0
+        a, b = left.all_classes(rows).outcome, right.all_classes(rows).outcome
+        difference = _difference(a.p, a.not_p, b.p, b.not_p)
+        vectors["p_entropy"][rows] = entropy(a.p, a.log_p)
+        vectors["q_entropy"][rows] = entropy(b.p, b.log_p)
+        vectors["kl_divergence"][rows] = relative_entropy(a.p, a.log_p, b.p, b.log_p, difference)
+        vectors["reverse_kl_divergence"][rows] = relative_entropy(b.p, b.log_p, a.p, a.log_p, -difference)
+        vectors["jensen_shannon"][rows] = jensen_shannon(a.p, b.p, difference)
+        if spread is not None:
+            spread[rows] = pointwise(a.p, a.log_p, b.p, b.log_p, difference) / dtype.type(nats) + 0.0
 
     blocks.run(shape, dtype.itemsize, look, threads)
     scaled = {kind: vector / dtype.type(nats) for kind, vector in vectors.items()}

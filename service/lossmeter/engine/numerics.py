@@ -27,14 +27,16 @@ def row_sums(terms: Matrix) -> Vector:
     classes = terms.shape[1]
     if classes >= LONG_ROW:
         return np.add.reduce(terms, axis=1)
-    while classes > 1:
+    if classes == 1:
+        return terms[:, 0].copy()
+    while True:
         half = classes // 2
-        upper = terms[:, half : 2 * half]
-        summed = terms[:, :half] + upper
+        summed = terms[:, :half] + terms[:, half : 2 * half]
         if classes % 2:
             summed[:, 0] += terms[:, classes - 1]
+        if half == 1:
+            return summed[:, 0]
         terms, classes = summed, half
-    return terms[:, 0]
 
 
 def rounded_off(minuend: Floats, subtrahend: Floats, difference: Floats) -> Floats:
@@ -57,26 +59,6 @@ def log1p_minus(u: Floats) -> Floats:
     for odd in range(27, 1, -2):
         series = (series + 2.0 / odd) * square
     return np.where(near, ratio * (inner - series), u - np.log1p(u))
-
-
-def total(values: Vector) -> float:
-    """Σ values, at most 1 unit from the correctly rounded sum, whatever their number and order of magnitude.
-
-    Halves are added with the rounding error of every addition kept (two-sum); the errors are added last.
-    Infinite values make it infinite.
-    """
-    summed = values.astype(np.float64)
-    plain = float(np.add.reduce(summed))
-    if not np.isfinite(plain):
-        return plain
-    lost = 0.0
-    while summed.size > 1:
-        half = summed.size // 2
-        left, right = summed[-half:], summed[:half]
-        folded = left + right
-        lost -= float(np.add.reduce(rounded_off(folded, right, left)))
-        summed = np.concatenate([folded, summed[half:-half]])
-    return float(np.add.reduce(summed)) + lost
 
 
 def finite_product(weight: Floats, value: Floats) -> Floats:

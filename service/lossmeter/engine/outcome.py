@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from lossmeter.engine.arrays import Floats
+if TYPE_CHECKING:
+    from lossmeter.engine.arrays import Floats
 
 
-@dataclass(frozen=True, slots=True)
 class Outcome:
-    """The probability that the model gave to something, in three forms of full relative accuracy.
+    """The probability that the model gave to something, each form of full relative accuracy.
 
     Attributes:
         log_p: log p ≤ 0, nats.
@@ -20,3 +21,25 @@ class Outcome:
     log_p: Floats
     p: Floats
     not_p: Floats
+
+    def __init__(self, log_p: Floats, p: Floats, not_p: Floats) -> None:
+        self.log_p, self.p, self.not_p = log_p, p, not_p
+
+
+class RatioOutcome(Outcome):
+    """An outcome known by its mass and that of everything else; p and 1 − p are made when a loss looks at them."""
+
+    def __init__(
+        self, log_p: Floats, mass: Floats, others: Floats
+    ) -> None:  # no super(): the two are lazy here
+        self.log_p, self._mass, self._others = log_p, mass, others
+
+    @cached_property
+    def p(self) -> Floats:  # type: ignore[override]  # an attribute of Outcome, computed once
+        """Mass / (mass + others)."""
+        return self._mass / (self._mass + self._others)
+
+    @cached_property
+    def not_p(self) -> Floats:  # type: ignore[override]
+        """Others / (mass + others)."""
+        return self._others / (self._mass + self._others)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine import blocks
-from lossmeter.engine.batch import Batch, Output
-from lossmeter.engine.numerics import finite_product, total
+from lossmeter.engine.batch import Batch, Output, weighed
 from lossmeter.engine.results import KLBreakdown, Scores
+from lossmeter.engine.summation import total
 
 if TYPE_CHECKING:
     from lossmeter.engine.options import Options
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def reduced(batch: Batch, shape: tuple[int, ...], options: Options, threads: int | None) -> Scores:
     """Score the blocks and put the answer together, in the unit asked for and the shape as sent."""
-    weight = total(batch.weights.of_rows)
+    of_rows = batch.weights.of_rows
+    weight = float(batch.count) if of_rows is None else total(of_rows, threads)
     denominator = weight if options.normalization == "weight" else float(batch.count if weight else 0)
     mean = 1 / denominator if denominator else 0.0
     nats = options.nats_per_unit
@@ -25,7 +26,7 @@ def reduced(batch: Batch, shape: tuple[int, ...], options: Options, threads: int
     scale = (mean if options.reduction == "mean" else 1.0) / nats
     blocks.run(batch.shape, batch.dtype.itemsize, lambda rows: batch.score(rows, scale, output), threads)
     losses = output.losses if nats == 1 else output.losses / output.losses.dtype.type(nats)
-    whole = total(losses) if options.reduction != "none" else None
+    whole = total(losses, threads) if options.reduction != "none" else None
     if whole is not None and options.reduction == "mean":
         whole = whole / denominator if denominator else 0.0
     contributions = output.contributions
@@ -53,6 +54,7 @@ def _breakdown(batch: Batch, output: Output, mean: float, nats: float) -> KLBrea
         return None
     unit = output.kl_divergence.dtype.type(nats)
     divergence, entropy = output.kl_divergence / unit, output.target_entropy / unit
-    weighted = finite_product(batch.weights.of_rows, divergence.astype(np.float64))
-    by_class = batch.by_class(weighted) * mean
+    weighted = weighed(batch.weights.of_rows, divergence.astype(np.float64))
+    with np.errstate(all="ignore"):
+        by_class = batch.by_class(weighted) * mean
     return KLBreakdown(entropy, entropy + divergence, divergence, by_class.astype(divergence.dtype))

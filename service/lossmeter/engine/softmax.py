@@ -39,12 +39,11 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, threads: int | None 
     log_sum_exp, entropies = np.empty(len(values), values.dtype), np.empty(len(values), values.dtype)
 
     def look(rows: Rows) -> None:
-        with np.errstate(all="ignore"):
-            outcome = rows_of.all_classes(rows).outcome
-            p[rows], log_p[rows] = outcome.p, outcome.log_p + 0.0
-            top = np.max(values[rows], axis=1) / values.dtype.type(temperature)
-            log_sum_exp[rows] = top - np.max(outcome.log_p, axis=1)
-            entropies[rows] = entropy(outcome.p, outcome.log_p)
+        outcome = rows_of.all_classes(rows).outcome
+        p[rows], log_p[rows] = outcome.p, outcome.log_p + 0.0
+        top = np.max(values[rows], axis=1) / values.dtype.type(temperature)
+        log_sum_exp[rows] = top - np.max(outcome.log_p, axis=1)
+        entropies[rows] = entropy(outcome.p, outcome.log_p)
 
     blocks.run(values.shape, values.itemsize, look, threads)
     return SoftmaxResult(p, log_p, log_sum_exp + 0.0, entropies)

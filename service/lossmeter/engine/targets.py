@@ -102,16 +102,14 @@ def integers(value: NDArray[Any], name: str) -> Indices:
 
 def _by_index(indices: Indices, classes: int, ignore_index: int | None) -> Targets:
     ignored = indices == ignore_index if ignore_index is not None else np.zeros(0, dtype=bool)
-    outside = (indices < 0) | (indices >= classes)
-    if ignored.any():
-        outside &= ~ignored
-        indices = np.where(ignored, 0, indices)
-    if outside.any():
+    kept = np.where(ignored, 0, indices) if ignored.any() else indices
+    if np.min(kept) < 0 or np.max(kept) >= classes:
+        outside = (kept < 0) | (kept >= classes)
         detail = f"a class index in 0 … {classes - 1} is wanted" + (
             "" if ignore_index is None else f", or {ignore_index} (ignore_index)"
         )
         raise offenders(outside, indices, "targets", detail=detail)
-    return Targets(indices, classes, ignored if ignored.any() else None)
+    return Targets(kept, classes, ignored if kept is not indices else None)
 
 
 def _by_distribution(distributions: Matrix, tolerance: float) -> Targets:

@@ -66,8 +66,12 @@ class TargetLoss(Loss):
     """Σ_c t_c φ(log p_c): a loss of the probability of the truth."""
 
     @abstractmethod
-    def phi(self, outcome: Outcome) -> tuple[Floats, Floats]:
-        """φ(log p) and its slope dφ/d log p, elementwise; nats."""
+    def phi(self, outcome: Outcome) -> Floats:
+        """φ(log p), elementwise; nats."""
+
+    @abstractmethod
+    def slope(self, outcome: Outcome) -> Floats:
+        """dφ/d log p ≤ 0, elementwise; nats."""
 
     def slopes_by_probability(self, outcome: Outcome, slopes: Floats) -> Floats:
         """The slopes dφ/dp, also where p is 0, given those by log p."""
@@ -91,8 +95,12 @@ class DivergenceLoss(Loss):
     free_slope: ClassVar[float] = 0.0
 
     @abstractmethod
-    def rows(self, targets: Matrix, outcome: Outcome) -> tuple[Vector, Matrix]:
-        """The loss of every row, and its slopes by log p_c while each p_c moves alone; nats."""
+    def rows(self, targets: Matrix, outcome: Outcome) -> Vector:
+        """The loss of every row; nats."""
+
+    @abstractmethod
+    def slopes(self, targets: Matrix, outcome: Outcome) -> Matrix:
+        """The slopes of the loss by log p_c while each p_c moves alone; nats."""
 
     @abstractmethod
     def slopes_by_probability(self, targets: Matrix, outcome: Outcome) -> Matrix:

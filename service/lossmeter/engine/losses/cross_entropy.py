@@ -31,6 +31,10 @@ class CrossEntropy(TargetLoss):
     formula: ClassVar[str] = r"-\sum_c t_c \log p_c"
     reference: ClassVar[str] = "Good, Rational Decisions, JRSS B 14 (1952)"
 
-    def phi(self, outcome: Outcome) -> tuple[Floats, Floats]:
-        """φ = −log p; slope −1."""
-        return -outcome.log_p, np.full_like(outcome.log_p, -1)
+    def phi(self, outcome: Outcome) -> Floats:
+        """−log p."""
+        return -outcome.log_p
+
+    def slope(self, outcome: Outcome) -> Floats:
+        """−1."""
+        return np.full_like(outcome.log_p, -1)

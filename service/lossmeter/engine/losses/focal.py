@@ -45,16 +45,23 @@ class Focal(TargetLoss):
         description="A factor for each class, Float[classes]; it does not enter the denominator of a mean.",
     )
 
-    def phi(self, outcome: Outcome) -> tuple[Floats, Floats]:
-        """φ = −(1−p)^γ log p."""
-        value, slope = CrossEntropy().phi(outcome)
-        if self.gamma == 0:
-            return value, slope
-        fade = outcome.not_p**self.gamma
-        surprise = np.where(outcome.p > 0, outcome.p * value, 0)
+    def phi(self, outcome: Outcome) -> Floats:
+        """−(1−p)^γ log p."""
+        return self._fade(outcome) * -outcome.log_p if self.gamma else CrossEntropy().phi(outcome)
+
+    def slope(self, outcome: Outcome) -> Floats:
+        """−(1−p)^γ (1 + γ p (−log p)/(1−p)); p (−log p)/(1−p) is 1 at p = 1 and 0 at p = 0."""
+        if not self.gamma:
+            return CrossEntropy().slope(outcome)
+        surprise = np.where(outcome.p > 0, outcome.p * -outcome.log_p, 0)
         pull = np.where(outcome.not_p > 0, surprise / outcome.not_p, 1)
-        return fade * value, fade * (-1 - self.gamma * pull)
+        return self._fade(outcome) * (-1 - self.gamma * pull)
 
     def class_factors(self) -> Vector | None:
         """α."""
         return self.alpha
+
+    def _fade(self, outcome: Outcome) -> Floats:
+        """(1−p)^γ."""
+        faded: Floats = outcome.not_p**self.gamma
+        return faded

@@ -40,10 +40,13 @@ class GeneralizedCrossEntropy(TargetLoss):
         description="The exponent; small is steep, 1 is linear.",
     )
 
-    def phi(self, outcome: Outcome) -> tuple[Floats, Floats]:
-        """φ = (1 − p^q)/q."""
-        scaled = self.q * outcome.log_p
-        return -np.expm1(scaled) / self.q, -np.exp(scaled)
+    def phi(self, outcome: Outcome) -> Floats:
+        """(1 − p^q)/q."""
+        return -np.expm1(self.q * outcome.log_p) / self.q
+
+    def slope(self, outcome: Outcome) -> Floats:
+        """−p^q."""
+        return -np.exp(self.q * outcome.log_p)
 
     def slopes_by_probability(self, outcome: Outcome, slopes: Floats) -> Floats:  # noqa: ARG002  0/0 at p = 0
         """−p^(q−1)."""

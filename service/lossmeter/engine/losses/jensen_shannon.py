@@ -34,11 +34,13 @@ class JensenShannon(DivergenceLoss):
         "Lin, Divergence Measures Based on the Shannon Entropy, IEEE Trans. Inf. Theory 37 (1991)"
     )
 
-    def rows(self, targets: Matrix, outcome: Outcome) -> tuple[Vector, Matrix]:
-        """JS(t, p); slopes ½ p log(p/m)."""
-        difference = gap(targets, outcome.p, outcome.not_p)
-        slopes = np.where(outcome.p > 0, outcome.p * self.slopes_by_probability(targets, outcome), 0)
-        return jensen_shannon(targets, outcome.p, difference), slopes
+    def rows(self, targets: Matrix, outcome: Outcome) -> Vector:
+        """JS(t, p)."""
+        return jensen_shannon(targets, outcome.p, gap(targets, outcome.p, outcome.not_p))
+
+    def slopes(self, targets: Matrix, outcome: Outcome) -> Matrix:
+        """½ p_c log(p_c/m_c)."""
+        return np.where(outcome.p > 0, outcome.p * self.slopes_by_probability(targets, outcome), 0)
 
     def slopes_by_probability(self, targets: Matrix, outcome: Outcome) -> Matrix:
         """½ log(p/m) = ½ log(1 − v) with v = (t−p)/(t+p)."""

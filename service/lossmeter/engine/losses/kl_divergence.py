@@ -35,10 +35,14 @@ class KLDivergence(DivergenceLoss):
 
     hard: ClassVar[TargetLoss | None] = CrossEntropy()
 
-    def rows(self, targets: Matrix, outcome: Outcome) -> tuple[Vector, Matrix]:
-        """KL(t‖p); slopes −t_c."""
+    def rows(self, targets: Matrix, outcome: Outcome) -> Vector:
+        """KL(t‖p)."""
         difference = gap(targets, outcome.p, outcome.not_p)
-        return relative_entropy(targets, np.log(targets), outcome.p, outcome.log_p, difference), -targets
+        return relative_entropy(targets, np.log(targets), outcome.p, outcome.log_p, difference)
+
+    def slopes(self, targets: Matrix, outcome: Outcome) -> Matrix:  # noqa: ARG002  the truth alone
+        """−t_c."""
+        return -targets
 
     def slopes_by_probability(self, targets: Matrix, outcome: Outcome) -> Matrix:
         """−t_c/p_c."""

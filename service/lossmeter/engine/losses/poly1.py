@@ -34,6 +34,10 @@ class Poly1(TargetLoss):
         description="The change of the first coefficient; 0 is cross-entropy, below -1 the loss would be negative.",
     )
 
-    def phi(self, outcome: Outcome) -> tuple[Floats, Floats]:
-        """φ = −log p + ε (1−p)."""
-        return self.epsilon * outcome.not_p - outcome.log_p, -1 - self.epsilon * outcome.p
+    def phi(self, outcome: Outcome) -> Floats:
+        """−log p + ε (1−p)."""
+        return self.epsilon * outcome.not_p - outcome.log_p
+
+    def slope(self, outcome: Outcome) -> Floats:
+        """−1 − ε p."""
+        return -1 - self.epsilon * outcome.p

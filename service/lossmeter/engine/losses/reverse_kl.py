@@ -36,12 +36,15 @@ class ReverseKL(DivergenceLoss):
 
     free_slope: ClassVar[float] = 1.0
 
-    def rows(self, targets: Matrix, outcome: Outcome) -> tuple[Vector, Matrix]:
-        """KL(p‖t); slopes p_c log(p_c/t_c), short of the p_c that the logits cannot see."""
+    def rows(self, targets: Matrix, outcome: Outcome) -> Vector:
+        """KL(p‖t)."""
         difference = gap(targets, outcome.p, outcome.not_p)
-        values = relative_entropy(outcome.p, outcome.log_p, targets, np.log(targets), -difference)
-        ratio = log_ratio(outcome.log_p, targets, difference)
-        return values, np.where(outcome.p > 0, outcome.p * ratio, 0)
+        return relative_entropy(outcome.p, outcome.log_p, targets, np.log(targets), -difference)
+
+    def slopes(self, targets: Matrix, outcome: Outcome) -> Matrix:
+        """p_c log(p_c/t_c), short of the p_c that the logits cannot see."""
+        ratio = log_ratio(outcome.log_p, targets, gap(targets, outcome.p, outcome.not_p))
+        return np.where(outcome.p > 0, outcome.p * ratio, 0)
 
     def slopes_by_probability(self, targets: Matrix, outcome: Outcome) -> Matrix:
         """log(p_c/t_c) + 1; at 0/0 the limit along p = t, which is 1."""

@@ -34,10 +34,14 @@ class SquaredError(DivergenceLoss):
         "Brier, Verification of Forecasts Expressed in Terms of Probability, MWR 78 (1950)"
     )
 
-    def rows(self, targets: Matrix, outcome: Outcome) -> tuple[Vector, Matrix]:
-        """Σ(p−t)²; slopes 2 p (p−t)."""
+    def rows(self, targets: Matrix, outcome: Outcome) -> Vector:
+        """Σ(p−t)²."""
         distance = gap(targets, outcome.p, outcome.not_p)
-        return row_sums(distance * distance), 2 * outcome.p * distance
+        return row_sums(distance * distance)
+
+    def slopes(self, targets: Matrix, outcome: Outcome) -> Matrix:
+        """2 p_c (p_c − t_c)."""
+        return 2 * outcome.p * gap(targets, outcome.p, outcome.not_p)
 
     def slopes_by_probability(self, targets: Matrix, outcome: Outcome) -> Matrix:
         """2 (p − t)."""

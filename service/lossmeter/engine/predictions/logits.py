@@ -1,7 +1,10 @@
 """Logits: unnormalised scores, read through softmax without ever losing the small end.
 
-Everything hangs on rest = Σ e^{x_j − x_k} over the classes other than the best one, k: log p_k = −log1p(rest) and
-1 − p_k = rest/(1+rest) keep their digits when rest is 1e-300, where 1 + rest is 1.
+At the target t everything hangs on two sums, the mass e^{x_t} and the others Σ_{j≠t} e^{x_j}: with ratio =
+others/mass, −log p_t = log1p(ratio) and 1 − p_t = others/(others + mass). Nothing is subtracted, so they keep their
+digits when the ratio is 1e-300. As long as no exponential leaves the comfortable range of its dtype nothing need be
+subtracted from the logits either, and the rounding of x_j − max x, which grows with the gap, does not arise; rows
+beyond that range are measured from their best class.
 """
 
 from __future__ import annotations
@@ -11,15 +14,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lossmeter.engine import scratch
 from lossmeter.engine.arrays import offenders
-from lossmeter.engine.numerics import product_rounded_off, rounded_off, row_sums
-from lossmeter.engine.outcome import Outcome
+from lossmeter.engine.numerics import LONG_ROW, product_rounded_off, rounded_off, row_sums
+from lossmeter.engine.outcome import Outcome, RatioOutcome
 from lossmeter.engine.predictions.base import AllClasses, AtTargets, Chosen, Predictions
 from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Indices, Mask, Matrix, Vector
     from lossmeter.engine.losses import DivergenceLoss, TargetLoss
+
+COMFORT = {np.dtype(np.float32): 2.0**-60, np.dtype(np.float64): 2.0**-500}
+"""Sums of exponentials between this and its inverse have lost nothing to underflow and have a finite ratio."""
 
 SURE = 3e-4
 """e⁻⁸: where rest is below this times the number of classes, its terms lie more than 8 below the best logit, and
@@ -39,19 +46,22 @@ class Logits(Predictions):
     temperature: float = 1.0
 
     def at_targets(self, rows: Chosen, targets: Indices) -> AtTargets:
-        """Softmax at the targets; bounds: log p, 1−p and gradients 8, p 8 + |x_t − max x|."""
-        block, top = self._below_top(rows)
-        at = np.arange(len(targets)), targets
-        below = block[at]
-        np.exp(block, out=block)
-        mass = block[at]
-        block[at] = 0
+        """Softmax at the targets. Bounds: log p, p, 1−p and gradients 8."""
+        block = self._exponentials(rows)
+        places = scratch.places(targets, block.shape[1])
+        flat = scratch.flat(block)
+        mass = flat.take(places)
+        flat[places] = 0
         others = row_sums(block)
-        self._sharpen(rows, top, others, below == 0)
-        return _TargetLogits(block, at, others, mass, below, self.temperature)
+        low = COMFORT[block.dtype]
+        comfortable = (np.minimum(mass, others) > low) & (np.maximum(mass, others) < 1 / low)
+        if self.temperature == 1 and comfortable.all():
+            outcome = RatioOutcome(-np.log1p(others / mass), mass, others)
+            return _TargetLogits(block, places, outcome, others + mass, 1.0)
+        return self._from_the_best(rows, targets, block, places, mass, others, comfortable)
 
     def all_classes(self, rows: Chosen) -> AllClasses:
-        """Softmax at every class; bounds: log p 8, 1−p 8, p 8 + |x_j − max x|."""
+        """Softmax at every class. Bounds: log p 8, 1−p 8, p 8 + |x_j − max x|."""
         block, top = self._below_top(rows)
         best = block == 0
         masses = np.exp(block)
@@ -82,6 +92,48 @@ class Logits(Predictions):
             "temperature", detail="too small: a logit divided by it overflows", value=self.temperature
         )
 
+    def _exponentials(self, rows: Chosen) -> Matrix:
+        """e^x of the rows, in scratch memory; 1 in rows that are ignored."""
+        sent = self.values[rows]
+        block = scratch.matrix("masses", len(sent), sent.shape[1], sent.dtype)
+        if sent.shape[1] >= LONG_ROW:
+            np.exp(sent, out=block)
+        else:  # across the memory order a plain copy is faster than any arithmetic
+            np.copyto(block, sent)
+            np.exp(block, out=block)
+        if self.ignored is not None:
+            block[self.ignored[rows]] = 1
+        return block
+
+    def _from_the_best(  # noqa: PLR0913, PLR0917  what the comfortable rows already have
+        self,
+        rows: Chosen,
+        targets: Indices,
+        block: Matrix,
+        places: Indices,
+        mass: Vector,
+        others: Vector,
+        comfortable: Mask,
+    ) -> AtTargets:
+        """The same, with rows that are not comfortable (or all, with a temperature) measured from their best."""
+        far = np.arange(len(targets)) if self.temperature != 1 else np.flatnonzero(~comfortable)
+        chosen = far + rows.start if isinstance(rows, slice) else rows[far]
+        shifted, top = self._below_top(chosen)
+        at = np.arange(len(far)), targets[far]
+        below = shifted[at]
+        np.exp(shifted, out=shifted)
+        shifted_mass = shifted[at]
+        shifted[at] = 0
+        rest = row_sums(shifted)
+        self._sharpen(chosen, top, rest, below == 0)
+        log_p = -np.log1p(others / mass)
+        # Where the target is the best class, mass − 1 is exactly 0 and the sum keeps the digits of ``rest``.
+        log_p[far] = below - np.log1p(rest + (shifted_mass - 1))
+        block[far], mass[far], others[far] = shifted, shifted_mass, rest
+        return _TargetLogits(
+            block, places, RatioOutcome(log_p, mass, others), others + mass, self.temperature
+        )
+
     def _below_top(self, rows: Chosen) -> tuple[Matrix, Vector]:
         """(x − max x)/T ≤ 0, and max x."""
         block = self.load(rows, 0.0)
@@ -97,7 +149,7 @@ class Logits(Predictions):
         """Replace ``rest`` of the rows whose model is sure by the sum in which no difference was rounded."""
         sure = np.flatnonzero(candidates & (rest < SURE * self.values.shape[1]))
         if sure.size:
-            chosen = sure + (rows.start or 0) if isinstance(rows, slice) else rows[sure]
+            chosen = sure + rows.start if isinstance(rows, slice) else rows[sure]
             sent = self.values[chosen].astype(np.float64)
             if self.ignored is not None:
                 sent[self.ignored[chosen]] = 0
@@ -108,7 +160,7 @@ def exact_rest(sent: Matrix, top: Vector, temperature: float) -> Vector:
     """Σ e^{(x_j − x_k)/T} over the classes other than the best, k, what rounding took from the exponents put back.
 
     Args:
-        sent: ``Float64[rows, classes]``; overwritten at the best class of each row.
+        sent: ``Float64[rows, classes]``.
         top: ``Float64[rows]``, the largest logits.
         temperature: T.
 
@@ -129,36 +181,31 @@ def exact_rest(sent: Matrix, top: Vector, temperature: float) -> Vector:
 
 
 class _TargetLogits(AtTargets):
-    """e^{x_j − max} of every class but the target, which is held apart."""
+    """The masses of every class but the target, which is held apart."""
 
-    def __init__(  # noqa: PLR0913, PLR0917  the parts of one softmax
-        self,
-        masses: Matrix,
-        at: tuple[Indices, Indices],
-        others: Vector,
-        mass: Vector,
-        below: Vector,
-        temperature: float,
+    def __init__(
+        self, masses: Matrix, places: Indices, outcome: Outcome, whole: Vector, temperature: float
     ) -> None:
-        self._masses, self._at, self._others, self._temperature = masses, at, others, temperature
-        self._whole = others + mass
-        # Where the target is the best class, mass − 1 is exactly 0 and the sum keeps the digits of ``others``.
-        self.outcome = Outcome(
-            below - np.log1p(others + (mass - 1)), mass / self._whole, others / self._whole
-        )
+        self._masses, self._places, self._whole, self._temperature = masses, places, whole, temperature
+        self.outcome = outcome
 
     def slopes(self, loss: TargetLoss, outcome: Outcome, slopes: Vector) -> Vector:  # noqa: ARG002  by log p is what is wanted
+        """By log p."""
         return slopes
 
     def gradients(self, slopes: Vector, out: Matrix) -> None:
         """∂/∂x_j = s_t (δ_jt − p_j)/T; at the target 1 − p_t is the sum of the others."""
-        factor = 0.0 - slopes / (self._whole * self._temperature)
-        np.multiply(self._masses, factor[:, None], out=out)
-        out[self._at] = 0.0 - self._others * factor
+        factor = (0.0 - slopes / (self._whole * self._temperature))[:, None]
+        long = self._masses.shape[1] >= LONG_ROW and out.flags.c_contiguous
+        written = np.multiply(self._masses, factor, out=out if long else self._masses)
+        scratch.flat(written)[self._places] = slopes * self.outcome.not_p / self._temperature + 0.0
+        if not long:
+            np.copyto(out, written)
 
     def probabilities(self) -> Matrix:
+        """Softmax."""
         p = self._masses / self._whole[:, None]
-        p[self._at] = self.outcome.p
+        scratch.flat(p)[self._places] = self.outcome.p
         return p
 
 
@@ -169,6 +216,7 @@ class _AllLogits(AllClasses):
         self.outcome, self._temperature = outcome, temperature
 
     def target_slopes(self, loss: TargetLoss, outcome: Outcome, slopes: Matrix) -> Matrix:  # noqa: ARG002  by log p is what is wanted
+        """By log p."""
         return slopes
 
     def divergence_slopes(
@@ -178,6 +226,7 @@ class _AllLogits(AllClasses):
         outcome: Outcome,
         slopes: Matrix,
     ) -> Matrix:
+        """By log p."""
         # What the slopes are short of, softmax does not see; clipped probabilities no longer sum to 1, and do.
         return slopes if outcome is self.outcome else slopes + loss.free_slope * outcome.p
 
