@@ -14,6 +14,7 @@ from lossmeter.api.boundary import Boundary, Head
 from lossmeter.api.docs import add_docs
 from lossmeter.api.errors import add_error_handlers
 from lossmeter.api.limits import Limits
+from lossmeter.api.memory import return_large_blocks
 from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
 from lossmeter.api.service import Service
 from lossmeter.settings import Settings
@@ -63,6 +64,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    return_large_blocks()
     readiness = app.state.service.readiness
     readiness.state = "ok"
     yield

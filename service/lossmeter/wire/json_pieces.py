@@ -88,15 +88,19 @@ def _candidates(body: Body) -> Iterator[tuple[int, int]]:
 
 def _matrix(body: Body, start: int, end: int) -> NDArray[np.float64] | None:
     """What lies there, if it is a matrix of numbers and nothing else."""
-    parser = simdjson.Parser()
-    numbers, columns = bytearray(), None
+    parser, done, width = simdjson.Parser(), 0, 0
+    # A number has two bytes with its comma, so this is room enough; pages that are not touched cost nothing.
+    numbers = np.empty((end - start) // 2)
     with memoryview(body) as view:
         for first, last in _pieces(body, start + 1, end - 1):
-            width = _read_rows(parser, b"".join((b"[", view[first:last], b"]")), numbers)
-            if width is None or width != (columns or width):
+            flat, columns = _read_rows(parser, b"".join((b"[", view[first:last], b"]")))
+            if columns != (width or columns) or not columns:
                 return None
-            columns = width
-    return np.frombuffer(numbers).reshape(-1, columns) if columns else None
+            numbers[done : done + flat.size] = flat
+            done, width = done + flat.size, columns
+            del flat  # it belongs to the parser, which reads the next piece
+    numbers.resize((done // width, width), refcheck=False)
+    return numbers
 
 
 def _pieces(body: Body, start: int, end: int) -> Iterator[tuple[int, int]]:
@@ -107,8 +111,8 @@ def _pieces(body: Body, start: int, end: int) -> Iterator[tuple[int, int]]:
     yield start, end
 
 
-def _read_rows(parser: simdjson.Parser, piece: bytes, numbers: bytearray) -> int | None:
-    """Append a piece's numbers, and tell the length of its rows; None if it is not rows of one length.
+def _read_rows(parser: simdjson.Parser, piece: bytes) -> tuple[NDArray[np.float64], int]:
+    """A piece's numbers and the length of its rows; 0 if it is not rows of one length.
 
     A bracket for the piece and one for each row, and no more, prove that no row has an array inside: there
     are no strings here.
@@ -116,14 +120,12 @@ def _read_rows(parser: simdjson.Parser, piece: bytes, numbers: bytearray) -> int
     try:
         rows = cast("simdjson.Array", parser.parse(piece))
         widths = set(map(len, cast("Sequence[simdjson.Array]", rows)))
-        flat = rows.as_buffer(of_type="d")
+        flat = np.frombuffer(rows.as_buffer(of_type="d"))
     except (ValueError, RuntimeError, TypeError):
-        return None
+        return np.empty(0), 0
     brackets = np.count_nonzero(np.frombuffer(piece, np.uint8) == ord("["))
-    if len(widths) != 1 or max(widths) >= _SATURATED or brackets != len(rows) + 1:
-        return None
-    numbers += flat
-    return widths.pop()
+    whole = len(widths) == 1 and max(widths) < _SATURATED and brackets == len(rows) + 1
+    return flat, widths.pop() if whole else 0
 
 
 def _put_back(value: object, matrices: dict[str, NDArray[np.float64]], levels: int) -> object:
