@@ -17,7 +17,7 @@ Part: TypeAlias = Literal["losses", "gradients", "kl", "contributions", "probabi
 PARTS: tuple[Part, ...] = get_args(Part)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Options:
     """How to score; the fields are those of the contract.
 

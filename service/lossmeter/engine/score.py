@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lossmeter.engine.arrays import floats
@@ -75,15 +76,8 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
 
     Source: every loss names its own; weights and denominators are PyTorch's for class indices.
     """
-    options = Options(
-        label_smoothing=label_smoothing,
-        temperature=temperature,
-        reduction=reduction,
-        normalization=normalization,
-        unit=unit,
-        epsilon=epsilon,
-        tolerance=tolerance,
-        include=include,
+    options = _options(
+        label_smoothing, temperature, reduction, normalization, unit, epsilon, tolerance, tuple(include)
     )
     inputs = {"logits": logits, "probabilities": probabilities, "log_probabilities": log_probabilities}
     name, given = the_input(inputs)
@@ -94,3 +88,9 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
     values = floats(given, name, ranks=(1, 2) if chosen.binary else (2,))
     sent = Sent(name, values, targets, ignore_index, sample_weights, class_weights)
     return reduced(prepared(sent, chosen, options), values.shape, options, threads)
+
+
+@lru_cache(maxsize=256)
+def _options(*values: Any) -> Options:  # noqa: ANN401  each field has its own type
+    """Options that were checked before are not checked again: a monitor sends the same ones all day."""
+    return Options(*values)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 CHUNK = 1 << 17
 """How many numbers are summed at a time: few enough for the cache, and for the coarse parts to add exactly."""
 
+FEW = 256
+"""So few numbers are added exactly in Python before a first array is made."""
+
 ROOM = CHUNK.bit_length()
 """Bits between the largest number of a chunk and the power of two at which it is split."""
 
@@ -37,6 +40,8 @@ def total(values: Vector, threads: int | None = None) -> float:
     """
     if values.dtype == np.float32:
         return float(np.add.reduce(values, dtype=np.float64))
+    if len(values) <= FEW:
+        return math.fsum(values.tolist())
     parts: dict[int, tuple[float, float, float]] = {}
 
     def add(chunk: slice) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -42,12 +43,10 @@ def make_loss(wanted: str | Mapping[str, object] | Loss) -> Loss:
     """
     if isinstance(wanted, Loss):
         return wanted
-    said = {"name": wanted} if isinstance(wanted, str) else dict(wanted)
-    name = said.pop("name", None)
-    loss = LOSSES.get(name) if isinstance(name, str) else None
-    if loss is None:
-        path = ("loss",) if isinstance(wanted, str) else ("loss", "name")
-        raise InvalidInputError.at(*path, detail=f"one of {', '.join(LOSSES)} is wanted", value=name)
+    if isinstance(wanted, str):
+        return _plain(wanted)
+    said = dict(wanted)
+    loss = _named(said.pop("name", None), "loss", "name")
     for key in said:
         if key not in loss.parameters():
             known = ", ".join(loss.parameters()) or "none"
@@ -55,3 +54,16 @@ def make_loss(wanted: str | Mapping[str, object] | Loss) -> Loss:
                 "loss", key, detail=f"{loss.name} has no such parameter; it has: {known}"
             )
     return loss(**said)
+
+
+@cache
+def _plain(name: str) -> Loss:
+    """The loss with its defaults; losses are immutable, so one of each will do."""
+    return _named(name, "loss")()
+
+
+def _named(name: object, *path: str) -> type[Loss]:
+    loss = LOSSES.get(name) if isinstance(name, str) else None
+    if loss is None:
+        raise InvalidInputError.at(*path, detail=f"one of {', '.join(LOSSES)} is wanted", value=name)
+    return loss

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
+from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lossmeter.engine.parameters import Parameter
@@ -53,13 +55,15 @@ class Loss(ABC):
             object.__setattr__(self, name, about.check(getattr(self, name)))
 
     @classmethod
+    @cache
     def parameters(cls) -> Mapping[str, Parameter]:
         """The parameters, by name."""
-        return {
+        described = {
             each.name: Parameter(name=each.name, **each.metadata["about"])
             for each in fields(cls)
             if "about" in each.metadata
         }
+        return MappingProxyType(described)
 
 
 class TargetLoss(Loss):
