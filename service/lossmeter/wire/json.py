@@ -1,14 +1,13 @@
 """JSON documents whose arrays of numbers are NumPy arrays, in both directions.
 
 Reading: simdjson, because it alone hands over a flat buffer of doubles, so that no number becomes a Python
-    object:
-38 MB of 20 000 × 100 doubles take about 0.1 s, where orjson and ``numpy.array`` take 0.25 s and two and a
-half times the memory (``benchmarks/json_codec.py`` prints the ratios). It does not say what it found where a
-number is too large, nor where in the body an error is; then, and where it is not installed, the exact reader
-reads the same documents to the same results. Writing: orjson, because it reads NumPy memory and writes the
-shortest digits that round-trip.
+object: for 39 MB of 20 000 × 100 doubles, orjson with ``numpy.array`` takes four and a half times as long, and
+memory of four times the body instead of half of it (``benchmarks/json_codec.py`` prints the ratios). simdjson
+does not say what it found where a number is too large, nor where in the body an error is; then, and where it
+is not installed, the exact reader reads the same documents to the same results. Writing: orjson, because it
+reads NumPy memory and writes the shortest digits that round-trip.
 
-Both readers refuse what the standard leaves open: duplicate keys (RFC 8259, 4: "names within an object SHOULD
+The readers refuse what the standard leaves open: duplicate keys (RFC 8259, 4: "names within an object SHOULD
 be unique"), surrogates by halves, and more levels than ``max_depth``. A byte order mark before the document
 is ignored, which RFC 8259, 8.1 allows; there is none in answers.
 """
