@@ -1,7 +1,9 @@
 """Losses and gradients of JSON logits over HTTP, beside the same endpoint written the plain way.
 
-Each server is a process of its own with one worker, asked by this process over a socket, one request after the
-other. Memory is Linux's own count of the server's highest resident set, begun anew before each request.
+"plain" returns a dict, "typed" declares its answer as a Pydantic model, too; both are rivals/plain.py.
+
+Each server is a process of its own with one worker. This process asks them over a socket, in turns, one request at
+a time. Memory is Linux's own count of a server's largest resident set, begun anew before each request.
 """
 
 from __future__ import annotations
@@ -14,57 +16,67 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+RIVAL: Final = str(Path(__file__).with_name("rivals") / "plain.py")
 SERVERS: Final = {
     "lossmeter": ("-m", "lossmeter", "serve", "--port", "0", "--workers", "1"),
-    "plain": (str(Path(__file__).with_name("rivals") / "plain.py"),),
+    "plain": (RIVAL,),
+    "typed": (RIVAL, "typed"),
 }
-WARM_UPS: Final = 2
 TIMEOUT: Final = 300
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measured:
     """What was measured on one server.
 
     Attributes:
-        seconds: the median time from the first byte sent to the last byte of the answer.
-        slowest: the longest of these times.
-        resting: resident bytes before the first request.
+        address: host and port.
+        process: the server's id.
+        resting: resident bytes once it has answered a first, small request.
+        seconds: of each request, from the first byte sent to the last byte of the answer.
+        processor: seconds of processor time that the server took for all of them.
         peak: most resident bytes during any request.
-        answer: the answer.
+        answer: the last answer.
     """
 
-    seconds: float
-    slowest: float
-    resting: int
-    peak: int
-    answer: dict[str, Any]
+    address: tuple[str, int]
+    process: int
+    resting: int = 0
+    seconds: list[float] = field(default_factory=list)
+    processor: float = 0
+    peak: int = 0
+    answer: bytes = b""
 
 
 def main() -> None:
-    """Measure one server after the other and print the table."""
+    """Start both servers, ask them in turns, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=9, help="how often each is asked (default: 9)")
     arguments = parser.parse_args()
     body = make_request(arguments.rows, arguments.classes)
-    results = {name: measure(command, body, arguments.repeats) for name, command in SERVERS.items()}
-    check_same(*(result.answer for result in results.values()))
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(running(command)) for name, command in SERVERS.items()}
+        for server in servers.values():
+            warm_up(server)
+        for server in arguments.repeats * [*servers.values()]:
+            measure(server, body)
+    check_same(*servers.values())
     print(f"{arguments.rows} × {arguments.classes} logits, {len(body) / 1e6:.1f} MB of JSON", end="; ")
     print(f"{arguments.repeats} requests to each, {os.cpu_count()} cores\n")
-    report(results, len(body))
+    report(servers, len(body))
 
 
 def make_request(rows: int, classes: int) -> bytes:
@@ -80,24 +92,9 @@ def make_request(rows: int, classes: int) -> bytes:
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def measure(command: tuple[str, ...], body: bytes, repeats: int) -> Measured:
-    """Start a server, ask it that often, and stop it."""
-    with running(command) as (process, connection):
-        seconds, peaks = [], []
-        resting = resident(process, "VmRSS")
-        for _ in range(WARM_UPS + repeats):
-            forget_peak(process)
-            started = time.perf_counter()
-            answer = ask(connection, body)
-            seconds.append(time.perf_counter() - started)
-            peaks.append(resident(process, "VmHWM"))
-        timed = seconds[WARM_UPS:]
-        return Measured(statistics.median(timed), max(timed), resting, max(peaks), json.loads(answer))
-
-
 @contextmanager
-def running(command: tuple[str, ...]) -> Iterator[tuple[int, HTTPConnection]]:
-    """A server's process and a connection to it; its first line of output says where it listens."""
+def running(command: tuple[str, ...]) -> Iterator[Measured]:
+    """A server of its own; its first line of output says where it listens."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOSSMETER_")}
     with subprocess.Popen(
         [sys.executable, *command],
@@ -108,19 +105,37 @@ def running(command: tuple[str, ...]) -> Iterator[tuple[int, HTTPConnection]]:
     ) as process:
         try:
             said = process.stdout.readline() if process.stdout else ""
-            address = re.search(r"http://([\w.]+):(\d+)", said)
-            if not address:
+            found = re.search(r"http://([\w.]+):(\d+)", said)
+            if not found:
                 raise SystemExit(f"{' '.join(command)} did not start: {said!r}")
-            yield process.pid, HTTPConnection(address[1], int(address[2]), timeout=TIMEOUT)
+            yield Measured((found[1], int(found[2])), process.pid)
         finally:
             process.terminate()
 
 
-def ask(connection: HTTPConnection, body: bytes) -> bytes:
-    """One request, and its answer as it comes."""
+def warm_up(server: Measured) -> None:
+    """Let a server import all that it will need."""
+    ask(server.address, make_request(2, 2))
+    server.resting = resident(server.process, "VmRSS")
+
+
+def measure(server: Measured, body: bytes) -> None:
+    """Ask a server once."""
+    forget_peak(server.process)
+    processor, started = processor_seconds(server.process), time.perf_counter()
+    server.answer = ask(server.address, body)
+    server.seconds.append(time.perf_counter() - started)
+    server.processor += processor_seconds(server.process) - processor
+    server.peak = max(server.peak, resident(server.process, "VmHWM"))
+
+
+def ask(address: tuple[str, int], body: bytes) -> bytes:
+    """One request, and its answer as it comes; on a connection of its own, as servers drop idle ones."""
+    connection = HTTPConnection(*address, timeout=TIMEOUT)
     connection.request("POST", "/v1/score", body, {"Content-Type": "application/json"})
     response = connection.getresponse()
     answer = response.read()
+    connection.close()
     if response.status != 200:
         raise SystemExit(f"{response.status}: {answer[:400]!r}")
     return answer
@@ -133,6 +148,15 @@ def resident(process: int, name: str) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
+def processor_seconds(process: int) -> float:
+    """Processor time of a process so far, its own and the system's for it; 0 where there is no /proc."""
+    stat = Path(f"/proc/{process}/stat")
+    if not stat.exists():
+        return 0
+    user, system = stat.read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def forget_peak(process: int) -> None:
     """Let VmHWM begin anew: see proc_pid_clear_refs(5)."""
     clear = Path(f"/proc/{process}/clear_refs")
@@ -140,25 +164,28 @@ def forget_peak(process: int) -> None:
         clear.write_text("5")
 
 
-def check_same(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
+def check_same(first: Measured, *others: Measured) -> None:
     """Refuse to compare different work."""
-    np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-12)
-    for name in ("losses", "gradients"):
-        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-9, atol=1e-18)
+    ours = json.loads(first.answer)
+    for other in others:
+        theirs = json.loads(other.answer)
+        np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-12)
+        for name in ("losses", "gradients"):
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-9, atol=1e-18)
 
 
-def report(results: Mapping[str, Measured], size: int) -> None:
+def report(servers: Mapping[str, Measured], size: int) -> None:
     """The table: times, and memory as multiples of the body."""
-    row = "{:<10} {:>9} {:>9} {:>9} {:>12} {:>12} {:>12}"
-    print(row.format("", "median", "slowest", "at rest", "peak", "growth/body", "peak/body"))
-    for name, result in results.items():
-        growth = result.peak - result.resting
-        seconds = (f"{each:.3f} s" for each in (result.seconds, result.slowest))
-        bytes_ = (f"{each / 1e6:.0f} MB" for each in (result.resting, result.peak))
-        ratios = (f"{each / size:.2f}" for each in (growth, result.peak))
-        print(row.format(name, *seconds, *bytes_, *ratios))
-    ratio = results["plain"].seconds / results["lossmeter"].seconds
-    print(f"\nlossmeter is {ratio:.1f} times as fast")
+    row = "{:<10} {:>9} {:>6} {:>9} {:>9} {:>9} {:>8} {:>10} {:>12}"
+    print(row.format("", "median", "times", "slowest", "CPU", "at rest", "peak", "peak/body", "growth/body"))
+    fastest = statistics.median(servers["lossmeter"].seconds)
+    for name, server in servers.items():
+        median = statistics.median(server.seconds)
+        cpu = server.processor / len(server.seconds)
+        seconds = [f"{each:.3f} s" for each in (median, max(server.seconds), cpu)]
+        memory = [f"{each / 1e6:.0f} MB" for each in (server.resting, server.peak)]
+        ratios = [f"{each / size:.2f}" for each in (server.peak, server.peak - server.resting)]
+        print(row.format(name, seconds[0], f"{median / fastest:.1f}", *seconds[1:], *memory, *ratios))
 
 
 if __name__ == "__main__":

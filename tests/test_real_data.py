@@ -81,7 +81,7 @@ def test_engine_command_and_service_say_the_same(client: httpx2.Client) -> None:
 @pytest.mark.parametrize("sent_as", ["logits", "probabilities", "log_probabilities"])
 def test_parts_are_the_same_to_the_last_digit(sent_as: str, client: httpx2.Client) -> None:
     """Losses, gradients and KL of the service are those of the engine, for each way to send a prediction."""
-    sent = {
+    sent: Any = {
         "logits": LOGITS,
         "probabilities": softmax(LOGITS, axis=1),
         "log_probabilities": log_softmax(LOGITS, axis=1),
