@@ -20,8 +20,8 @@ def server() -> Iterator[Server]:
         yield started
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(server: Server) -> Iterator[httpx2.Client]:
-    """A client of that server."""
+    """A client of that server; each costs a quarter of a second to make."""
     with httpx2.Client(base_url=server.url, timeout=PATIENCE) as opened:
         yield opened

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,19 +52,27 @@ def running(*, script: Path | None = None, **settings: object) -> Iterator[Serve
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOSSMETER_")}
     chosen = {f"LOSSMETER_{name.upper()}": str(value) for name, value in settings.items()}
     what = [str(script)] if script else ["-m", "lossmeter", "serve", "--port", "0"]
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Path(folder, "log").open("wb") as log,
-        subprocess.Popen(
-            [sys.executable, *what], stdout=subprocess.PIPE, stderr=log, text=True, env=inherited | chosen
-        ) as process,
-    ):
-        try:
-            assert process.stdout is not None
-            said = process.stdout.readline()
-            url = re.search(r"http://\S+:\d+", said)
-            assert url, f"no address in {said!r}; {Path(log.name).read_text()}"
-            yield Server(url[0], process.pid, Path(log.name))
-        finally:
-            process.terminate()
-            process.communicate(timeout=PATIENCE)
+    with tempfile.TemporaryDirectory() as folder:
+        # A file and no pipe: a pipe that nobody reads fills up with the access log, and then the server stands.
+        path = Path(folder, "log")
+        with (
+            path.open("wb") as log,
+            subprocess.Popen(
+                [sys.executable, *what], stdout=log, stderr=log, env=inherited | chosen
+            ) as process,
+        ):
+            try:
+                yield Server(_announced(path, process), process.pid, path)
+            finally:
+                process.terminate()
+                process.wait(timeout=PATIENCE)
+
+
+def _announced(log: Path, process: subprocess.Popen[bytes]) -> str:
+    """The address in the line that a server prints when it listens."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := re.search(r" on (http://\S+:\d+)", log.read_text())):
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.02)
+    return found[1]

@@ -28,6 +28,7 @@ from lossmeter.api.schemas.document import Document, optional
 from lossmeter.api.schemas.losses import LossChoice
 from lossmeter.api.schemas.names import Labels, Names
 from lossmeter.engine import LOSSES
+from lossmeter.engine.losses import DivergenceLoss
 
 if TYPE_CHECKING:
     from lossmeter.engine import Loss
@@ -166,6 +167,9 @@ def _example(loss: type[Loss]) -> dict[str, Any]:
     parameters = {parameter.name: parameter.default for parameter in loss.parameters().values()}
     spelt = {name: default for name, default in parameters.items() if default is not None}
     batch: dict[str, Any] = {"logits": [[2.0, 0.5, -1.0], [0.1, 0.2, 3.0]], "targets": [0, 1]}
+    if issubclass(loss, DivergenceLoss):
+        # From a one-hot truth some divergences are always infinite: true, but no example.
+        batch["targets"] = [[0.8, 0.1, 0.1], [0.2, 0.7, 0.1]]
     if loss.binary:
         batch = {"logits": [2.2, -1.3, 0.4], "targets": [1, 0, 0]}
     return {
