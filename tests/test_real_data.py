@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from lossmeter.engine import LOSSES, score
 
 if TYPE_CHECKING:
     import httpx2
+
+    from servers import Server
 
 DIGITS = Path(__file__).parent / "data" / "digits.json"
 REQUEST = json.loads(DIGITS.read_bytes())
@@ -108,3 +111,31 @@ def test_every_loss_of_classes_scores_it(loss: str, client: httpx2.Client) -> No
     assert ours is not None
     assert served["loss"] == ours
     assert 0 < ours < 1
+
+
+def test_a_large_batch_is_the_small_one_many_times(server: Server) -> None:
+    """Large bodies are read in pieces and answered in parts, and neither changes a digit."""
+    many = 40
+    document = {"logits": np.tile(LOGITS, (many, 1)).tolist(), "targets": np.tile(TARGETS, many).tolist()}
+    once = score(logits=LOGITS, targets=TARGETS, reduction="none")
+    assert once.losses is not None
+    assert once.gradients is not None
+    for version in ("HTTP/1.0", "HTTP/1.1"):
+        headers, served = exchange(server, version, {**document, "reduction": "none"})
+        assert served["losses"] == many * once.losses.tolist()
+        assert served["gradients"] == many * once.gradients.tolist()
+        assert ("transfer-encoding" in headers) == (version == "HTTP/1.1")
+        assert ("content-length" in headers) == (version == "HTTP/1.0")
+
+
+def exchange(server: Server, version: str, document: object) -> tuple[dict[str, str], dict[str, Any]]:
+    """The headers of an answer and the answer, in a version of HTTP."""
+    connection = HTTPConnection(*server.address, timeout=30)
+    # http.client has no public way to speak 1.0.
+    connection._http_vsn_str = version  # type: ignore[attr-defined]  # noqa: SLF001
+    connection.request("POST", "/v1/score", json.dumps(document), {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    answer: dict[str, Any] = json.loads(response.read())
+    connection.close()
+    assert response.status == 200
+    return {name.lower(): value for name, value in response.getheaders()}, answer

@@ -34,7 +34,7 @@ INLINE_BYTES: Final = 64 * 1024
 """Up to this size, changing threads costs more than it saves: all the work takes about a millisecond."""
 
 INLINE_NUMBERS: Final = 16 * 1024
-"""Up to so many numbers, an answer is written at once, on the event loop."""
+"""Up to so many numbers, an answer is written at once; larger ones go out in parts."""
 
 
 class DocumentRequest(Request):
@@ -72,9 +72,13 @@ class DocumentRequest(Request):
     async def answer(self, compute: Callable[[], dict[str, Any]]) -> Response:
         """Computes a document and writes it, off the event loop if the request was large."""
         document = await self._run(compute)
-        if json.count_numbers(document) > INLINE_NUMBERS:
+        # RFC 9112, section 6.1: "A server MUST NOT send a response containing Transfer-Encoding unless the
+        # corresponding request indicates HTTP/1.1 (or later minor revisions)."
+        takes_parts = self.scope["http_version"] != "1.0"
+        if takes_parts and json.count_numbers(document) > INLINE_NUMBERS:
             return StreamingResponse(self._parts(document), media_type=negotiation.JSON)
-        return Response(json.encode(document), media_type=negotiation.JSON)
+        body = await self._run(lambda: json.encode(document))
+        return Response(body, media_type=negotiation.JSON)
 
     async def _parts(self, document: dict[str, Any]) -> AsyncIterator[bytes]:
         parts = json.encode_in_parts(document)
