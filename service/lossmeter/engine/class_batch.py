@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from lossmeter.engine import blocks
+from lossmeter.engine import blocks, scratch
 from lossmeter.engine.batch import Batch, Output, Weights, clipped, flat_where, weighed
 from lossmeter.engine.divergence_terms import entropy, gap, pointwise, relative_entropy
 from lossmeter.engine.losses import DivergenceLoss, TargetLoss
@@ -87,76 +87,110 @@ class ClassBatch(Batch):
         outcome, low = clipped(view.outcome, self._options.epsilon)
         weight = self._weight_at_targets(rows, targets, loss)
         output.losses[rows] = weighed(weight, loss.phi(outcome)) + 0.0
-        if output.gradients is not None:
-            slopes = flat_where(low, view.slopes(loss, outcome, loss.slope(outcome)))
-            self._place(
-                output.gradients, rows, view.gradients, weighed(weight, slopes) * self.dtype.type(scale)
-            )
         if output.kl_divergence is not None:
             output.kl_divergence[rows] = self._counted(rows, 0.0 - outcome.log_p)
         if output.contributions is not None:
-            spread = np.zeros((len(targets), self.shape[1]), self.dtype)
-            spread[np.arange(len(targets)), targets] = 0.0 - outcome.log_p
-            output.contributions[rows] = self._counted(rows, spread)
+            output.contributions[rows] = 0
+            output.contributions[
+                rows.start + np.arange(len(targets)) if isinstance(rows, slice) else rows, targets
+            ] = self._counted(rows, 0.0 - outcome.log_p)
+        if output.gradients is not None:
+            slopes = flat_where(low, view.slopes(loss, outcome, loss.slope(outcome)))
+            self._place(output.gradients, rows, view.gradients, weighed(weight, slopes) * scale)
         if output.probabilities is not None:
-            output.probabilities[rows] = self._counted(rows, view.probabilities())
+            again = self._predictions.at_targets(rows, targets)  # the gradients were made of the same memory
+            output.probabilities[rows] = self._counted(rows, again.probabilities())
 
     def _weight_at_targets(self, rows: Chosen, targets: Indices, loss: TargetLoss) -> Vector | None:
         """V w_t times the loss's own factor of the class; None where all of them are 1."""
         factors = loss.class_factors()
-        weights = self.weights.of_rows
-        weight = None if weights is None else weights[rows].astype(self.dtype)
+        weight = None if self.weights.of_rows is None else self.weights.of_rows[rows]
         if factors is None:
             return weight
-        factor = factors.astype(self.dtype)[targets]
+        factor = factors.astype(np.float64)[targets]
         return factor if weight is None else weight * factor
 
     def _score_soft(self, rows: Chosen, scale: float, output: Output) -> None:
+        left = self._score_linear(rows, scale, output)
+        if left is not None:
+            self._score_every_class(left, scale, output)
+        if (
+            output.kl_divergence is not None
+            or output.contributions is not None
+            or output.probabilities is not None
+        ):
+            self._explain(rows, output)
+
+    def _score_linear(self, rows: Chosen, scale: float, output: Output) -> Chosen | None:
+        """The shorter way of cross-entropy, for the rows that have one; those left are returned."""
+        loss = self._loss
+        if not (isinstance(loss, TargetLoss) and loss.linear and self._options.epsilon == 0):
+            return rows
+        shares = self._shares(rows, loss)
+        view = self._predictions.cross_entropy(rows, shares)
+        if view is None:
+            return rows
+        samples = self.weights.samples(rows)
+        output.losses[rows] = self._counted(rows, weighed(samples, view.values)) + 0.0
+        if output.gradients is not None:
+            factor = np.asarray(scale) if samples is None else (samples * scale)[:, None]
+            self._place(output.gradients, rows, lambda each, out: view.gradients(shares, each, out), factor)
+        if not view.far.size:
+            return None
+        return view.far + rows.start if isinstance(rows, slice) else rows[view.far]
+
+    def _score_every_class(self, rows: Chosen, scale: float, output: Output) -> None:
         view = self._predictions.all_classes(rows)
-        truth = self._truth(rows)
         outcome, low = clipped(view.outcome, self._options.epsilon)
         score = self._score_divergence if isinstance(self._loss, DivergenceLoss) else self._score_shares
-        output.losses[rows], slopes = score(rows, view, truth, outcome)
+        output.losses[rows], slopes = score(rows, view, outcome)
         if output.gradients is not None:
             scaled = weighed(self.weights.samples(rows, columns=True), flat_where(low, slopes()))
-            self._place(output.gradients, rows, view.gradients, scaled * self.dtype.type(scale))
-        self._explain(rows, truth, outcome, view.outcome.p, output)
+            self._place(output.gradients, rows, view.gradients, scaled * scale)
 
     def _score_shares(
-        self, rows: Chosen, view: AllClasses, truth: Matrix, outcome: Outcome
+        self, rows: Chosen, view: AllClasses, outcome: Outcome
     ) -> tuple[Vector, Callable[[], Matrix]]:
         """Weighted losses of a ``TargetLoss``, and its slopes before sample weights."""
         loss = cast("TargetLoss", self._loss)
-        share = truth
-        for factors in (self.weights.of_classes, loss.class_factors()):
-            share = share if factors is None else share * factors.astype(self.dtype)
-        values = row_sums(finite_product(share, loss.phi(outcome)))
+        shares = self._shares(rows, loss)
+        values = row_sums(finite_product(shares, loss.phi(outcome)))
 
         def slopes() -> Matrix:
-            return finite_product(share, view.target_slopes(loss, outcome, loss.slope(outcome)))
+            return finite_product(shares, view.target_slopes(loss, outcome, loss.slope(outcome)))
 
         return self._counted(rows, weighed(self.weights.samples(rows), values)) + 0.0, slopes
 
     def _score_divergence(
-        self, rows: Chosen, view: AllClasses, truth: Matrix, outcome: Outcome
+        self, rows: Chosen, view: AllClasses, outcome: Outcome
     ) -> tuple[Vector, Callable[[], Matrix]]:
         """Weighted losses of a ``DivergenceLoss``, and its slopes before sample weights."""
         loss = cast("DivergenceLoss", self._loss)
+        truth = self._truth(rows)
         classes, weights = self.weights.of_classes, self.weights.of_rows
-        values = weighed(
-            None if weights is None else weights[rows].astype(self.dtype), loss.rows(truth, outcome)
-        )
+        values = loss.rows(truth, outcome)
 
         def slopes() -> Matrix:
             by_input = view.divergence_slopes(loss, truth, outcome, loss.slopes(truth, outcome))
-            return by_input if classes is None else by_input * row_sums(truth * classes)[:, None]
+            if self._options.epsilon:
+                # Clipped rows sum to more than 1; where that brings the loss to its floor, it is flat.
+                by_input = np.where(values[:, None] > 0, by_input, 0)
+            return (
+                by_input if classes is None else finite_product(row_sums(truth * classes)[:, None], by_input)
+            )
 
-        return self._counted(rows, values) + 0.0, slopes
+        weighted = weighed(None if weights is None else weights[rows], values)
+        return self._counted(rows, weighted) + 0.0, slopes
 
-    def _explain(self, rows: Chosen, truth: Matrix, outcome: Outcome, p: Matrix, output: Output) -> None:
+    def _explain(self, rows: Chosen, output: Output) -> None:
         """KL, contributions and probabilities of rows seen at every class."""
-        if output.kl_divergence is None and output.contributions is None and output.probabilities is None:
+        view = self._predictions.all_classes(rows)
+        if output.probabilities is not None:
+            output.probabilities[rows] = self._counted(rows, view.outcome.p)
+        if output.kl_divergence is None and output.contributions is None:
             return
+        outcome, _ = clipped(view.outcome, self._options.epsilon)
+        truth = self._truth(rows)
         log_truth = np.log(truth)
         difference = gap(truth, outcome.p, outcome.not_p)
         if output.kl_divergence is not None and output.target_entropy is not None:
@@ -166,12 +200,20 @@ class ClassBatch(Batch):
         if output.contributions is not None:
             spread = pointwise(truth, log_truth, outcome.p, outcome.log_p, difference)
             output.contributions[rows] = self._counted(rows, spread) + 0.0
-        if output.probabilities is not None:
-            output.probabilities[rows] = self._counted(rows, p)
 
     def _truth(self, rows: Chosen) -> Matrix:
-        excluded = self._predictions.excluded(rows)
-        return self._targets.smoothed(rows, self._options.label_smoothing, excluded, self.dtype)
+        """T after smoothing."""
+        return self._targets.shares(
+            rows, self._options.label_smoothing, lambda: self._predictions.excluded(rows)
+        )
+
+    def _shares(self, rows: Chosen, loss: TargetLoss) -> Matrix:
+        """w_c t_c times the loss's own factor of each class."""
+        shares = self._truth(rows)
+        for factors in (self.weights.of_classes, loss.class_factors()):
+            if factors is not None:
+                shares = np.multiply(shares, factors, out=scratch.matrix("shares", *shares.shape))
+        return shares
 
     def _counted(self, rows: Chosen, values: Matrix) -> Matrix:
         """Values, 0 in rows that are ignored."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 _kept = threading.local()
 
 
-def matrix(name: str, rows: int, classes: int, dtype: np.dtype[Any]) -> Matrix:
-    """An uninitialised ``Float[rows, classes]`` in the memory order in which such rows are worked on.
+def matrix(name: str, rows: int, classes: int) -> Matrix:
+    """An uninitialised ``Float64[rows, classes]`` in the memory order in which such rows are worked on.
 
     Short rows are laid out class by class, so that every step and every reduction runs across examples; long rows lie
     along their own memory.
     """
-    size = rows * classes * dtype.itemsize
+    size = rows * classes
     memory = _kept.__dict__.get(name)
     if memory is None or memory.size < size:
-        memory = _kept.__dict__[name] = np.empty(size, np.uint8)
-    flat = memory[:size].view(dtype)
+        memory = _kept.__dict__[name] = np.empty(size)
+    flat = memory[:size]
     return flat.reshape(rows, classes) if classes >= LONG_ROW else flat.reshape(classes, rows).T
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lossmeter.engine import blocks
+from lossmeter.engine import blocks, scratch
 from lossmeter.engine.arrays import Indices, Mask, Matrix, Vector, floats, offenders
-from lossmeter.engine.numerics import row_sums
+from lossmeter.engine.numerics import LONG_ROW, row_sums
 from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import ArrayLike, NDArray
 
     from lossmeter.engine.predictions.base import Chosen
@@ -43,21 +45,29 @@ class Targets:
         scored = self.indices if self.ignored is None else self.indices[~self.ignored]
         return np.bincount(scored, minlength=self.classes).astype(np.float64)
 
-    def smoothed(self, rows: Chosen, smoothing: float, excluded: Mask, dtype: np.dtype[Any]) -> Matrix:
-        """The truth of some rows as distributions, with ``smoothing`` spread over the classes not excluded.
+    def shares(self, rows: Chosen, smoothing: float, excluded: Callable[[], Mask]) -> Matrix:
+        """The truth of some rows as distributions, ``Float64[rows, classes]``, to be read only.
 
-        t′ = (1−α) t + α/K for the K classes that the model gives any probability; ``Float[rows, classes]``.
+        t′ = (1−α) t + α/K, with the share α of ``smoothing`` spread over the K classes not excluded.
         """
-        block = np.zeros(excluded.shape, dtype)
-        if self.distributions is not None:
-            np.copyto(block, self.distributions[rows])
+        if self.distributions is None:
+            indices = self.indices[rows]
+            block = scratch.matrix("shares", len(indices), self.classes)
+            block[...] = 0
+            scratch.flat(block)[scratch.places(indices, self.classes)] = 1
         else:
-            block[np.arange(len(block)), self.indices[rows]] = 1
-        if smoothing:
-            left = np.count_nonzero(~excluded, axis=1)[:, None]
-            block *= 1 - smoothing
-            block += np.where(excluded, 0, smoothing / np.maximum(left, 1))
-        return block
+            sent = self.distributions[rows]
+            if not smoothing and sent.dtype == np.float64 and self.classes >= LONG_ROW:
+                return sent
+            block = scratch.matrix("shares", *sent.shape)
+            np.copyto(block, sent)
+        return _smoothed(block, smoothing, excluded()) if smoothing else block
+
+
+def _smoothed(block: Matrix, smoothing: float, excluded: Mask) -> Matrix:
+    left = np.count_nonzero(~excluded, axis=1)[:, None]
+    np.multiply(block, 1 - smoothing, out=block)
+    return np.add(block, np.where(excluded, 0, smoothing / np.maximum(left, 1)), out=block)
 
 
 def class_targets(

@@ -69,6 +69,11 @@ class Loss(ABC):
 class TargetLoss(Loss):
     """Σ_c t_c φ(log p_c): a loss of the probability of the truth."""
 
+    @property
+    def linear(self) -> bool:
+        """Whether φ is −log p itself, so that a shared truth needs no φ class by class."""
+        return False
+
     @abstractmethod
     def phi(self, outcome: Outcome) -> Floats:
         """φ(log p), elementwise; nats."""

@@ -31,6 +31,11 @@ class CrossEntropy(TargetLoss):
     formula: ClassVar[str] = r"-\sum_c t_c \log p_c"
     reference: ClassVar[str] = "Good, Rational Decisions, JRSS B 14 (1952)"
 
+    @property
+    def linear(self) -> bool:
+        """It is."""
+        return True
+
     def phi(self, outcome: Outcome) -> Floats:
         """−log p."""
         return -outcome.log_p

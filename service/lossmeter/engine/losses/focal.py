@@ -45,6 +45,11 @@ class Focal(TargetLoss):
         description="A factor for each class, Float[classes]; it does not enter the denominator of a mean.",
     )
 
+    @property
+    def linear(self) -> bool:
+        """With γ = 0 it is cross-entropy, to the bit."""
+        return self.gamma == 0
+
     def phi(self, outcome: Outcome) -> Floats:
         """−(1−p)^γ log p."""
         return self._fade(outcome) * -outcome.log_p if self.gamma else CrossEntropy().phi(outcome)

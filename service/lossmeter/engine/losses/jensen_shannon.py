@@ -43,5 +43,9 @@ class JensenShannon(DivergenceLoss):
         return np.where(outcome.p > 0, outcome.p * self.slopes_by_probability(targets, outcome), 0)
 
     def slopes_by_probability(self, targets: Matrix, outcome: Outcome) -> Matrix:
-        """½ log(p/m) = ½ log(1 − v) with v = (t−p)/(t+p)."""
-        return 0.5 * np.log1p(-lean(targets + outcome.p, gap(targets, outcome.p, outcome.not_p)))
+        """½ log(p/m): from v = (t−p)/(t+p) as ½ log(1 − v), where p ≪ t from its own logarithm."""
+        both = targets + outcome.p
+        tilt = lean(both, gap(targets, outcome.p, outcome.not_p))
+        near = tilt <= 0.5  # noqa: PLR2004  one half: beyond it 1 − v would be a difference
+        apart = outcome.log_p + np.log(2 / both)
+        return 0.5 * np.where(near, np.log1p(-np.where(near, tilt, 0)), apart)

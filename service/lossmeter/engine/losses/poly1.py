@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
+from lossmeter.engine.divergence_terms import NEAR
 from lossmeter.engine.losses.base import TargetLoss, parameter
+from lossmeter.engine.numerics import log1p_minus
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats
@@ -35,9 +39,10 @@ class Poly1(TargetLoss):
     )
 
     def phi(self, outcome: Outcome) -> Floats:
-        """−log p + ε (1−p)."""
-        return self.epsilon * outcome.not_p - outcome.log_p
+        """−log p + ε (1−p), as (−log p − (1−p)) + (1+ε)(1−p): near ε = −1 nothing cancels."""
+        beyond = np.where(outcome.not_p < NEAR, log1p_minus(-outcome.not_p), -outcome.log_p - outcome.not_p)
+        return beyond + (1 + self.epsilon) * outcome.not_p
 
     def slope(self, outcome: Outcome) -> Floats:
-        """−1 − ε p."""
-        return -1 - self.epsilon * outcome.p
+        """−1 − ε p = −(1+ε) p − (1−p)."""
+        return -(1 + self.epsilon) * outcome.p - outcome.not_p

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from lossmeter.engine import scratch
 from lossmeter.engine.arrays import Mask, Matrix
-from lossmeter.engine.numerics import LONG_ROW
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Indices, Vector
     from lossmeter.engine.losses import DivergenceLoss, TargetLoss
     from lossmeter.engine.outcome import Outcome
+    from lossmeter.engine.predictions.softmax_views import SharedLogits
     from lossmeter.errors import InvalidInputError
 
 Chosen: TypeAlias = "slice | Indices"
@@ -91,6 +92,10 @@ class Predictions(ABC):
     def all_classes(self, rows: Chosen) -> AllClasses:
         """The rows at every class. Raises ``InvalidInputError`` where they cannot be scored."""
 
+    def cross_entropy(self, rows: Chosen, shares: Matrix) -> SharedLogits | None:  # noqa: ARG002  for those that have one
+        """A shorter way to the cross-entropy of rows with a shared truth, where there is one."""
+        return None
+
     @abstractmethod
     def excluded(self, rows: Chosen) -> Mask:
         """Which classes the model gives no probability at all, ``Bool[rows, classes]``."""
@@ -100,12 +105,9 @@ class Predictions(ABC):
         """The error that names the first rows or elements that cannot be scored; for a batch that holds some."""
 
     def load(self, rows: Chosen, harmless: float) -> Matrix:
-        """A copy of the rows in the memory order in which they are worked on; ignored rows are made harmless.
-
-        Short rows are laid out class by class, so that every step and every reduction runs across examples.
-        """
+        """The rows as ``Float64[rows, classes]`` in scratch memory; ignored rows are made harmless."""
         sent = self.values[rows]
-        block = np.empty(sent.shape, sent.dtype, order="C" if sent.shape[1] >= LONG_ROW else "F")
+        block = scratch.matrix(f"rows of {self.name}", *sent.shape)
         np.copyto(block, sent)
         if self.ignored is not None:
             block[self.ignored[rows]] = harmless

@@ -35,7 +35,7 @@ class LogProbabilities(Predictions):
 
     def excluded(self, rows: Chosen) -> Mask:
         """Log-probabilities of −∞."""
-        return self.load(rows, 0.0) == -np.inf
+        return self.values[rows] == -np.inf
 
     def refusal(self) -> InvalidInputError:
         """NaN, a probability above 1, or a row that does not sum to 1."""
@@ -57,7 +57,7 @@ class LogProbabilities(Predictions):
     def _checked(self, rows: Chosen) -> Matrix:
         block = self.load(rows, -np.log(self.values.shape[1]))
         sums = row_sums(np.exp(block))
-        rounding = block.shape[1] * np.finfo(block.dtype).eps
+        rounding = block.shape[1] * np.finfo(self.values.dtype).eps
         if not (
             np.max(block) <= self.tolerance and (np.abs(np.log(sums)) <= self.tolerance + rounding).all()
         ):

@@ -36,7 +36,7 @@ class Probabilities(Predictions):
 
     def excluded(self, rows: Chosen) -> Mask:
         """Probabilities of exactly 0."""
-        return self.load(rows, 1.0) == 0
+        return self.values[rows] == 0
 
     def refusal(self) -> InvalidInputError:
         """A probability outside [0, 1], or a row that does not sum to 1."""
@@ -55,7 +55,9 @@ class Probabilities(Predictions):
         return block
 
     def _sums_to_one(self, block: Matrix) -> Mask:
-        return np.abs(row_sums(block) - 1) <= self.tolerance + block.shape[1] * np.finfo(block.dtype).eps
+        return (
+            np.abs(row_sums(block) - 1) <= self.tolerance + block.shape[1] * np.finfo(self.values.dtype).eps
+        )
 
 
 def outcome_of_probabilities(p: Floats) -> Outcome:
