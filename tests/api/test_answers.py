@@ -108,6 +108,23 @@ def test_weights_come_back(client: httpx2.Client) -> None:
     assert ask(client, "/v1/score", **request, class_weights=scheme)["class_weights"] == [4 / 3, 4.0]
 
 
+def test_parameters_per_class(client: httpx2.Client) -> None:
+    """Parameters that are one number per class, or one number for all, weigh as they say."""
+    focal = {
+        "logits": [[0, 0], [0, 0]],
+        "targets": [0, 1],
+        "loss": {"name": "focal", "gamma": 0, "alpha": [1, 3]},
+    }
+    assert ask(client, "/v1/score", **focal)["losses"] == [math.log(2), 3 * math.log(2)]
+    binary = {"logits": [0, 0], "targets": [0, 1]}
+    for weight in (3, 3.0):
+        loss = {"name": "binary_cross_entropy", "pos_weight": weight}
+        assert ask(client, "/v1/score", **binary, loss=loss)["losses"] == [math.log(2), 3 * math.log(2)]
+    labels = {"logits": [[0, 0]], "targets": [[1, 1]]}
+    weights = {"name": "binary_cross_entropy", "pos_weight": [2, 3]}
+    assert ask(client, "/v1/score", **labels, loss=weights)["losses"] == [pytest.approx(5 * math.log(2))]
+
+
 def test_whole_numbers_with_a_point(client: httpx2.Client) -> None:
     """JSON does not tell 3 from 3.0, so indices may be written either way."""
     answer = ask(client, "/v1/score", logits=[[0, 0], [0, 0]], targets=[0.0, 3.0], ignore_index=3.0)

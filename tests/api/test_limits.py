@@ -285,6 +285,21 @@ def test_unexpected_errors() -> None:
         assert "object has no attribute 'max_depth'" in server.log.read_text()
 
 
+def test_errors_in_the_middle_of_an_answer() -> None:
+    """Half an answer cannot be taken back, so the connection is cut: the client sees that it is not whole."""
+    with running(script=BROKEN) as server:
+        with pytest.raises(httpx2.RemoteProtocolError):
+            httpx2.get(f"{server.url}/half")
+        assert "the secret of /half" in server.log.read_text()
+
+
+def test_without_docs() -> None:
+    """The pages can be switched off; the document stays."""
+    with running(docs=False) as server:
+        assert httpx2.get(f"{server.url}/docs").status_code == 404
+        assert httpx2.get(f"{server.url}/openapi.json").status_code == 200
+
+
 def test_many_callers_do_not_mix(server: Server) -> None:
     """Concurrent requests get their own answers."""
     barrier = threading.Barrier(8)

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi.exceptions import RequestValidationError
+
+from lossmeter.api import errors
 
 if TYPE_CHECKING:
     import httpx2
@@ -163,6 +166,8 @@ FIELDS = [
     Case("an unknown normalization", scored(normalization=1), pointers=("/normalization",)),
     Case("labels that are no strings", scored(labels={"model": 3}), pointers=("/labels/model",)),
     Case("long labels", scored(labels={"model": "x" * 1000}), pointers=("/labels/model",)),
+    Case("labels that are no object", scored(labels=["model"]), pointers=("/labels",)),
+    Case("a label without a name", scored(labels={"": "x"}), pointers=("/labels",)),
     Case("many labels", scored(labels={str(n): "" for n in range(17)}), pointers=("/labels",)),
     Case("several things at once", scored(unit=1, los=2, loss="focl"), pointers=("/los", "/loss", "/unit")),
 ]
@@ -263,6 +268,7 @@ OTHERS = [
 ]
 
 HTTP = [
+    Case("a quality that is no number", scored(), 406, headers=JSON | {"Accept": "application/json;q=x"}),
     Case("no such path", "", 404, path="/v1/scores"),
     Case("a slash too many", "", 404, path="/v1/score/"),
     Case("GET of a POST", b"", 405, method="GET", headers={}, answers_with={"Allow": "POST"}),
@@ -336,15 +342,23 @@ def check_errors(case: Case, problem: dict[str, Any]) -> None:
     if case.pointers is None:
         assert "errors" not in problem
         return
-    errors = problem["errors"]
-    assert tuple(error["pointer"] for error in errors) == case.pointers, problem
+    found = problem["errors"]
+    assert tuple(error["pointer"] for error in found) == case.pointers, problem
     assert problem["count"] == (case.count or len(case.pointers))
-    assert all(error["detail"] for error in errors)
+    assert all(error["detail"] for error in found)
 
 
 @pytest.mark.parametrize(
     "accept",
-    ["*/*", "application/*", "application/json", "application/problem+json", "text/html, */*;q=0.1", ""],
+    [
+        "*/*",
+        "application/*",
+        "application/json;version=1;q=0.5",
+        "application/json",
+        "application/problem+json",
+        "text/html, */*;q=0.1",
+        "",
+    ],
 )
 def test_accepted(client: httpx2.Client, accept: str) -> None:
     """Whoever takes JSON or problems gets an answer."""
@@ -379,6 +393,7 @@ HOSTILE = {
     "a long loss": '{"loss": "' + "é" * 2_500_000 + '", "logits": [[1, 2]], "targets": [0]}',
     "many labels": '{"labels": {' + ",".join(f'"key{n}": {n}' for n in range(250_000)) + "}}",
     "lone surrogates": '{"loss": "' + "\\ud800" * 800_000 + '", "logits": [[1, 2]], "targets": [0]}',
+    "long unknown fields": "{" + ",".join(f'"{"😀" * 60}{n}": {n}' for n in range(200)) + "}",
     "wrong targets": '{"logits": [[1, 2]], "targets": [' + ",".join(["7"] * 2_000_000) + "]}",
     "ragged": '{"logits": [' + ",".join(["[1, 2], [1]"] * 400_000) + '], "targets": [0]}',
 }
@@ -399,3 +414,10 @@ def test_long_path(client: httpx2.Client) -> None:
     response = client.get("/" + "x" * 30_000)
     assert response.status_code == 404
     assert len(response.content) <= 1024
+
+
+def test_what_fastapi_would_refuse() -> None:
+    """Whatever FastAPI itself still refuses becomes a problem, too."""
+    response = errors.of(RequestValidationError([]), {"type": "http", "path": "/v1/score"})
+    assert response.status_code == 415
+    assert response.media_type == "application/problem+json"
