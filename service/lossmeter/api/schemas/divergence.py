@@ -31,8 +31,8 @@ class DivergenceRequest(Document):
     )
     q_logits: LogitRows = optional("q as logits, by the same rules.")
     unit: Literal["nats", "bits"] = Field(default="nats", description="Unit of every number of the answer.")
-    tolerance: Annotated[float, Field(ge=0)] = Field(
-        default=1e-6, description="How far the sum of a row of probabilities may be from 1."
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
+        default=1e-6, description="How far the sum of a row of probabilities may be from 1; in [0, 1)."
     )
     include: Annotated[tuple[str, ...], Names(("contributions",))] = optional(
         "What the answer carries in addition; default: nothing."

@@ -110,9 +110,9 @@ class ScoreRequest(Document):
         description="Probabilities are clipped to at least this, in [0, 0.5); their gradient is then 0. 0 "
         "never clips: a certain miss costs infinity.",
     )
-    tolerance: Annotated[float, Field(ge=0)] = Field(
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=1e-6,
-        description="How far a row's sum may be from 1, for probabilities and for soft targets; ≥ 0.",
+        description="How far a row's sum may be from 1, for probabilities and for soft targets; in [0, 1).",
     )
     include: Annotated[tuple[str, ...], Names(PARTS, default=USUAL_PARTS)] = optional(
         "What the answer carries."
