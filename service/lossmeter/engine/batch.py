@@ -77,12 +77,14 @@ class Batch(ABC):
         shape: (n, classes), or (n, labels).
         dtype: what it is computed in.
         count: rows that are not ignored.
+        matrices: how many matrices of a block the scoring keeps at a time.
     """
 
     shape: tuple[int, int]
     dtype: np.dtype[Any]
     count: int
     weights: Weights
+    matrices: int = 4
 
     @abstractmethod
     def score(self, rows: Rows, scale: float, output: Output) -> None:

@@ -93,7 +93,7 @@ class BinaryBatch(Batch):
             truth = self._truth(slice(None))[:, 0]
             return np.array([np.add.reduce(weighted * (1 - truth)), np.add.reduce(weighted * truth)])
         shares = np.zeros(self.shape[1])
-        for rows in blocks.cut(self.shape, self.dtype.itemsize):
+        for rows in blocks.cut(self.shape):
             labels = self._label_divergence(rows)
             share = np.where(labels > 0, labels / row_sums(labels)[:, None], 0)
             shares += np.add.reduce(finite_product(weighted[rows][:, None], share), axis=0)

@@ -21,38 +21,33 @@ if TYPE_CHECKING:
 Rows: TypeAlias = slice
 """A block: consecutive rows of the batch."""
 
-BLOCK_BYTES = 512 * 1024
-"""What one array of a block may take: a few of them fit the second-level cache of a core."""
+CACHE_BYTES = 2 * 1024 * 1024
+"""What the matrices of a block may take together: about the second-level cache of a core."""
 
 WORTH_A_THREAD = 1 << 16
 """Below this many numbers a second thread costs more than it saves."""
 
 
-def rows_per_block(classes: int, itemsize: int) -> int:
-    """How many rows of ``classes`` numbers make a block."""
-    return max(1, BLOCK_BYTES // (classes * itemsize))
-
-
-def cut(shape: tuple[int, ...], itemsize: int) -> list[Rows]:
-    """The blocks of a batch of (n, classes) numbers, in order."""
+def cut(shape: tuple[int, ...], matrices: int = 4) -> list[Rows]:
+    """The blocks of a batch of (n, classes) numbers, in order, for work on so many float64 matrices at a time."""
     n, classes = shape
-    step = rows_per_block(classes, itemsize)
+    step = max(1, CACHE_BYTES // (matrices * classes * 8))
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
 def run(
-    shape: tuple[int, ...], itemsize: int, work: Callable[[Rows], None], threads: int | None = None
+    shape: tuple[int, ...], work: Callable[[Rows], None], threads: int | None = None, matrices: int = 4
 ) -> None:
     """Do ``work`` on every block of a batch; the first exception of a block is raised when all have ended.
 
     Args:
         shape: (n, classes) of the batch.
-        itemsize: bytes of a number.
         work: takes a block; must be safe to call from several threads for different blocks.
         threads: how many threads may work at once; None for one per core.
+        matrices: how many float64 matrices of a block the work keeps at a time.
     """
     small = shape[0] * shape[1] < WORTH_A_THREAD
-    share(cut(shape, itemsize), work, 1 if small else threads)
+    share(cut(shape, matrices), work, 1 if small else threads)
 
 
 def share(pieces: Sequence[Rows], work: Callable[[Rows], None], threads: int | None = None) -> None:

@@ -50,6 +50,8 @@ class ClassBatch(Batch):
             0 if targets.ignored is None else int(np.count_nonzero(targets.ignored))
         )
         self.weights = self._weigh(sample_weights, class_weights)
+        if self._at_target is not None and targets.soft is None and not options.label_smoothing:
+            self.matrices = 2
 
     def score(self, rows: Rows, scale: float, output: Output) -> None:
         """One block: its hard rows by their target, the others by every class."""
@@ -65,7 +67,7 @@ class ClassBatch(Batch):
         if not self._options.label_smoothing and self._targets.distributions is None:
             return np.bincount(self._targets.indices, weighted, classes).astype(np.float64)
         shares = np.zeros(classes)
-        for rows in blocks.cut(self.shape, self.dtype.itemsize):
+        for rows in blocks.cut(self.shape):
             truth = self._truth(rows)
             shares += np.add.reduce(finite_product(truth, weighted[rows][:, None]), axis=0)
         return shares
@@ -252,5 +254,5 @@ class ClassBatch(Batch):
         def look(rows: Rows) -> None:
             mean[rows] = row_sums(self._truth(rows) * weights)
 
-        blocks.run(self.shape, self.dtype.itemsize, look)
+        blocks.run(self.shape, look)
         return mean

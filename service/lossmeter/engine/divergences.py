@@ -94,7 +94,7 @@ def _compared(
         if spread is not None:
             spread[rows] = pointwise(a.p, a.log_p, b.p, b.log_p, difference) / dtype.type(nats) + 0.0
 
-    blocks.run(shape, dtype.itemsize, look, threads)
+    blocks.run(shape, look, threads)
     scaled = {kind: vector / dtype.type(nats) for kind, vector in vectors.items()}
     return DivergenceResult(
         **scaled, cross_entropy=scaled["p_entropy"] + scaled["kl_divergence"], contributions=spread

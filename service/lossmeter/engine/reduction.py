@@ -10,6 +10,7 @@ from lossmeter.engine import blocks
 from lossmeter.engine.batch import Batch, Output, weighed
 from lossmeter.engine.results import KLBreakdown, Scores
 from lossmeter.engine.summation import total
+from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from lossmeter.engine.options import Options
@@ -20,11 +21,13 @@ def reduced(batch: Batch, shape: tuple[int, ...], options: Options, threads: int
     of_rows = batch.weights.of_rows
     weight = float(batch.count) if of_rows is None else total(of_rows, threads)
     denominator = weight if options.normalization == "weight" else float(batch.count if weight else 0)
+    if not np.isfinite(weight):
+        raise InvalidInputError.at("sample_weights", detail="weights whose sum is finite are wanted")
     mean = 1 / denominator if denominator else 0.0
     nats = options.nats_per_unit
     output = Output.empty(batch.shape, batch.dtype, options)
     scale = (mean if options.reduction == "mean" else 1.0) / nats
-    blocks.run(batch.shape, batch.dtype.itemsize, lambda rows: batch.score(rows, scale, output), threads)
+    blocks.run(batch.shape, lambda rows: batch.score(rows, scale, output), threads, batch.matrices)
     losses = output.losses if nats == 1 else output.losses / output.losses.dtype.type(nats)
     whole = total(losses, threads) if options.reduction != "none" else None
     if whole is not None and options.reduction == "mean":

@@ -45,5 +45,5 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, threads: int | None 
         log_sum_exp[rows] = top - np.max(outcome.log_p, axis=1)
         entropies[rows] = entropy(outcome.p, outcome.log_p)
 
-    blocks.run(values.shape, values.itemsize, look, threads)
+    blocks.run(values.shape, look, threads)
     return SoftmaxResult(p, log_p, log_sum_exp + 0.0, entropies)

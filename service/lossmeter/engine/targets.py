@@ -131,14 +131,20 @@ def _by_distribution(distributions: Matrix, tolerance: float) -> Targets:
     slack = tolerance + classes * np.finfo(distributions.dtype).eps
 
     def look(rows: slice) -> None:
-        block = distributions[rows]
-        whole = row_sums(block)
+        sent = distributions[rows]
+        block = sent if classes >= LONG_ROW else scratch.matrix("targets", *sent.shape)
+        if block is not sent:
+            np.copyto(block, sent)
+        whole, most = row_sums(block), np.max(block, axis=1)
         wrong[rows] = ~((np.min(block, axis=1) >= 0) & (np.abs(whole - 1) <= slack))
-        best = np.argmax(block, axis=1)
-        single = (block[np.arange(len(best)), best] == 1) & (np.count_nonzero(block, axis=1) == 1)
-        indices[rows], soft[rows] = np.where(single, best, 0), ~single
+        soft[rows] = most != 1
+        certain = np.flatnonzero(most == 1)
+        if certain.size:
+            alone = np.count_nonzero(sent[certain], axis=1) == 1
+            soft[rows][certain] = ~alone
+            indices[rows][certain] = np.where(alone, np.argmax(sent[certain], axis=1), 0)
 
-    blocks.run(distributions.shape, distributions.itemsize, look)
+    blocks.run(distributions.shape, look)
     if wrong.any():
         raise _no_distribution(distributions, wrong, tolerance)
     return Targets(indices, classes, None, distributions, soft) if soft.any() else Targets(indices, classes)

@@ -98,16 +98,19 @@ class Logits(Predictions):
             return None
         best = self._best(rows)
         apart = self._apart(rows, best)
-        block = self.values[rows]
-        if block.dtype != np.float64 or block.shape[1] < LONG_ROW or self.ignored is not None:
+        sent = self.values[rows]
+        if sent.dtype == np.float64 and sent.shape[1] >= LONG_ROW and self.ignored is None:
+            block, top = sent, sent[np.arange(len(best)), best]
+        else:
             block = self.load(rows, 0.0)
-        top = block[np.arange(len(best)), best]
+            top = scratch.flat(block).take(apart.places)
         distance = np.subtract(top[:, None], block, out=scratch.matrix("distance", *block.shape))
         np.multiply(distance, shares, out=distance)
-        values = row_sums(distance) + row_sums(shares) * np.log1p(apart.others / apart.mass)
+        shared = row_sums(shares)
+        values = row_sums(distance) + shared * np.log1p(apart.others / apart.mass)
         scratch.flat(apart.masses)[apart.places] = apart.mass
         far = np.flatnonzero(~(apart.comfortable & (values < np.inf)))
-        return SharedLogits(apart.masses, apart.places, apart.others + apart.mass, values, far)
+        return SharedLogits(apart.masses, apart.places, shared / (apart.others + apart.mass), values, far)
 
     def excluded(self, rows: Chosen) -> Mask:
         """Logits of −∞."""

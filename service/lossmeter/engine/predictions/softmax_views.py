@@ -82,21 +82,20 @@ class SharedLogits:
     Attributes:
         masses: ``Float64[rows, classes]``, e^x in scratch memory.
         places: where the best class of each row lies in it.
-        whole: ``Float64[rows]``, the sum of the masses.
+        of_mass: ``Float64[rows]``, Σt over the sum of the masses.
         values: ``Float64[rows]``, Σ_c t_c (−log p_c).
         far: rows of which all that is not exact, and which are to be seen in another way.
     """
 
     masses: Matrix
     places: Indices
-    whole: Vector
+    of_mass: Vector
     values: Vector
     far: Indices
 
     def gradients(self, shares: Matrix, factor: Floats, out: Matrix) -> None:
         """Factor · (p_j Σt − t_j); at the best class minus the sum of the others, where p and t may nearly agree."""
-        of_mass = (row_sums(shares) / self.whole)[:, None]
-        written = np.multiply(self.masses, of_mass, out=self.masses)
+        written = np.multiply(self.masses, self.of_mass[:, None], out=self.masses)
         np.subtract(written, shares, out=written)
         flat = scratch.flat(written)
         flat[self.places] = 0
