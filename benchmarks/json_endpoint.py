@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--classes", type=int, default=100)
-    parser.add_argument("--repeats", type=int, default=9, help="how often each is asked (default: 9)")
+    parser.add_argument("--repeats", type=int, default=7, help="how often each is asked (default: 7)")
     arguments = parser.parse_args()
     body = make_request(arguments.rows, arguments.classes)
     with ExitStack() as stack:

@@ -238,7 +238,7 @@ def test_benchmark_of_the_table() -> None:
         check=True,
         timeout=120,
     )
-    measured = rows("| | median | times | largest resident set | divided by the body |")
+    measured = rows("| | median | times | processor time | largest resident set | divided by the body |")
     names = [row.split()[1] for row in measured]
     assert names == ["lossmeter", "plain", "typed"]
     assert [line.split()[0] for line in done.stdout.splitlines()[3:]] == names
