@@ -223,9 +223,11 @@ def test_tree_of_folders() -> None:
 
 
 def test_links() -> None:
-    """Every link to a file leads to one."""
+    """Every link to a file or a section leads to one."""
+    headings = re.findall(r"^## (.*)$", README, re.MULTILINE)
+    sections = {f"#{heading.lower().replace(' ', '-')}" for heading in headings}
     for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+        assert target in sections or target.startswith("https://") or (ROOT / target).exists(), target
 
 
 def test_benchmark_of_the_table() -> None:
