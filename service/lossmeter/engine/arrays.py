@@ -41,10 +41,7 @@ def floats(value: ArrayLike, *path: Step, ranks: Sequence[int] = (1, 2)) -> Floa
     Raises:
         InvalidInputError: not numbers, ragged, empty, or of another rank.
     """
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise InvalidInputError.at(*path, detail="rows of different lengths") from error
+    array = rectangle(value, *path)
     if array.dtype.kind not in "fiu":
         raise InvalidInputError.at(*path, detail=f"numbers are wanted, not {array.dtype.name}")
     if array.ndim not in ranks:
@@ -53,6 +50,18 @@ def floats(value: ArrayLike, *path: Step, ranks: Sequence[int] = (1, 2)) -> Floa
     if array.size == 0:
         raise InvalidInputError.at(*path, detail="at least one row and one class are wanted, this is empty")
     return array.astype(_computed_in(array.dtype), copy=False)
+
+
+def rectangle(value: ArrayLike | None, *path: Step) -> NDArray[Any]:
+    """The value as an array of whatever it holds.
+
+    Raises:
+        InvalidInputError: rows of different lengths.
+    """
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise InvalidInputError.at(*path, detail="rows of different lengths") from error
 
 
 def offenders(bad: Mask, array: NDArray[Any], *path: Step, detail: str) -> InvalidInputError:

@@ -66,7 +66,9 @@ class BinaryBatch(Batch):
                 self.dtype
             )
         of_rows = np.ones(self.shape[0]) if sample_weights is None else sample_weights.astype(np.float64)
-        self.weights = Weights(sample_weights, class_weights, of_rows * self._weight_of_labels(class_weights))
+        with np.errstate(over="ignore"):
+            of_rows = of_rows * self._weight_of_labels(class_weights)
+        self.weights = Weights(sample_weights, class_weights, of_rows)
 
     def score(self, rows: Rows, scale: float, output: Output) -> None:
         """One block, label by label."""
@@ -91,12 +93,13 @@ class BinaryBatch(Batch):
         """On ``Float[n]`` a row's share falls on truth 0 and truth 1; otherwise on its labels as their KL has it."""
         if self._targets.single:
             truth = self._truth(slice(None))[:, 0]
-            return np.array([np.add.reduce(weighted * (1 - truth)), np.add.reduce(weighted * truth)])
+            return np.array([np.add.reduce(finite_product(share, weighted)) for share in (1 - truth, truth)])
         shares = np.zeros(self.shape[1])
         for rows in blocks.cut(self.shape):
             labels = self._label_divergence(rows)
             share = np.where(labels > 0, labels / row_sums(labels)[:, None], 0)
-            shares += np.add.reduce(finite_product(weighted[rows][:, None], share), axis=0)
+            share[labels == np.inf] = 1
+            shares += np.add.reduce(finite_product(share, weighted[rows][:, None]), axis=0)
         return shares
 
     def _explain(self, rows: Rows, truth: Matrix, outcomes: tuple[Outcome, Outcome], output: Output) -> None:
@@ -108,13 +111,13 @@ class BinaryBatch(Batch):
             output.target_entropy[rows] = self._counted(rows, row_sums(entropies))
         if output.contributions is not None:
             yes, no = outcomes
-            difference = gap(truth, yes.p, yes.not_p)
-            parts = pointwise(truth, np.log(truth), yes.p, yes.log_p, difference) + pointwise(
-                1 - truth, np.log(1 - truth), no.p, no.log_p, -difference
+            yes_gap, no_gap = _gaps(truth, yes, no)
+            parts = pointwise(truth, np.log(truth), yes.p, yes.log_p, yes_gap) + pointwise(
+                1 - truth, np.log(1 - truth), no.p, no.log_p, no_gap
             )
             output.contributions[rows] = self._counted(rows, parts) + 0.0
         if output.probabilities is not None:
-            output.probabilities[rows] = self._counted(rows, self._predictions.outcomes(rows)[0].p)
+            output.probabilities[rows] = self._counted(rows, self._predictions.outcomes(rows)[0].p) + 0.0
 
     def _label_divergence(self, rows: Rows) -> Matrix:
         truth = self._truth(rows)
@@ -161,9 +164,14 @@ class BinaryBatch(Batch):
 def _divergences(truth: Matrix, yes: Outcome, no: Outcome) -> Matrix:
     """KL of each label's truth from its prediction, as two classes."""
     shape = (-1, 2)
-    difference = gap(truth, yes.p, yes.not_p)
     truths = np.stack([truth, 1 - truth], axis=-1).reshape(shape)
     p = np.stack([yes.p, no.p], axis=-1).reshape(shape)
     log_p = np.stack([yes.log_p, no.log_p], axis=-1).reshape(shape)
-    differences = np.stack([difference, -difference], axis=-1).reshape(shape)
+    differences = np.stack(_gaps(truth, yes, no), axis=-1).reshape(shape)
     return relative_entropy(truths, np.log(truths), p, log_p, differences).reshape(truth.shape)
+
+
+def _gaps(truth: Matrix, yes: Outcome, no: Outcome) -> tuple[Matrix, Matrix]:
+    """P − t of either outcome: of opposite sign, unless one of them was clipped."""
+    difference = gap(truth, yes.p, yes.not_p)
+    return difference, np.where(no.p == yes.not_p, -difference, gap(1 - truth, no.p, no.not_p))

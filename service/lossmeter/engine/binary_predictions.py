@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
@@ -56,7 +57,7 @@ class BinaryPredictions(ABC):
         Raises:
             InvalidInputError: what is no such number, wherever it stands in the batch.
         """
-        block = self.values[rows]
+        block = np.ascontiguousarray(self.values[rows])  # strides change the last bits of NumPy's functions
         if self.ignored is not None:
             block = np.where(self.ignored[rows][:, None], harmless, block)
         if not self.valid(block).all():
@@ -131,8 +132,8 @@ class BinaryLogProbabilities(BinaryPredictions):
 
     def outcomes(self, rows: Rows) -> tuple[Outcome, Outcome]:
         """P and 1 − p, and log(1 − p) as Mächler computes log(1 − e^x)."""
-        yes = outcome_of_log_probabilities(self._load(rows, -np.log(2)))
-        likely = yes.log_p > -np.log(2)
+        yes = outcome_of_log_probabilities(self._load(rows, -math.log(2)))
+        likely = yes.log_p > -math.log(2)
         log_no = np.where(likely, np.log(yes.not_p), np.log1p(-yes.p))
         return yes, Outcome(log_no, yes.not_p, yes.p)
 

@@ -101,7 +101,7 @@ class ClassBatch(Batch):
             self._place(output.gradients, rows, view.gradients, weighed(weight, slopes) * scale)
         if output.probabilities is not None:
             again = self._predictions.at_targets(rows, targets)  # the gradients were made of the same memory
-            output.probabilities[rows] = self._counted(rows, again.probabilities())
+            output.probabilities[rows] = self._counted(rows, again.probabilities()) + 0.0
 
     def _weight_at_targets(self, rows: Chosen, targets: Indices, loss: TargetLoss) -> Vector | None:
         """V w_t times the loss's own factor of the class; None where all of them are 1."""
@@ -188,7 +188,7 @@ class ClassBatch(Batch):
         """KL, contributions and probabilities of rows seen at every class."""
         view = self._predictions.all_classes(rows)
         if output.probabilities is not None:
-            output.probabilities[rows] = self._counted(rows, view.outcome.p)
+            output.probabilities[rows] = self._counted(rows, view.outcome.p) + 0.0
         if output.kl_divergence is None and output.contributions is None:
             return
         outcome, _ = clipped(view.outcome, self._options.epsilon)

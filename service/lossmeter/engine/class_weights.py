@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from lossmeter.engine.arrays import floats, offenders
-from lossmeter.engine.options import check_range, check_word
+from lossmeter.engine.arrays import floats, offenders, rectangle
 from lossmeter.engine.results import ClassWeights
 from lossmeter.engine.targets import integers
 from lossmeter.errors import InvalidInputError
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lossmeter.engine.arrays import Vector
+    from lossmeter.errors import Step
 
 MOST_CLASSES = 1 << 20
 """Where nothing says how many classes there are, an index beyond this is taken for a mistake."""
@@ -54,16 +54,24 @@ def class_weights(  # noqa: PLR0913  the contract's fields
     Source: King, Zeng, "Logistic Regression in Rare Events Data", Political Analysis 9 (2001); Cui, Jia, Lin, Song,
     Belongie, "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019.
     """
-    check_word("scheme", scheme, get_args(Scheme))
-    check_word("absent", absent, get_args(Absent))
-    check_range("beta", beta, 0 <= beta < 1, "a number in [0, 1)")
+    check_scheme(scheme, beta, absent)
     if (targets is None) == (counts is None):
         raise InvalidInputError.at("targets", detail="exactly one of targets and counts is wanted")
     if counts is not None:
         return weights_of_counts(_checked_counts(counts, classes), scheme, beta, absent, "counts")
     return weights_of_counts(
-        _counted(np.asarray(targets), classes, ignore_index), scheme, beta, absent, "targets"
+        _counted(rectangle(targets, "targets"), classes, ignore_index), scheme, beta, absent, "targets"
     )
+
+
+def check_scheme(scheme: str, beta: float, absent: str, *path: Step) -> None:
+    """Refuse a scheme that is none; ``path`` is where its three fields stood."""
+    for field, word, words in (("scheme", scheme, get_args(Scheme)), ("absent", absent, get_args(Absent))):
+        if word not in words:
+            detail = f"one of {', '.join(words)} is wanted"
+            raise InvalidInputError.at(*path, field, detail=detail, value=word)
+    if not 0 <= beta < 1:
+        raise InvalidInputError.at(*path, "beta", detail="a number in [0, 1) is wanted", value=beta)
 
 
 def weights_of_counts(

@@ -26,7 +26,7 @@ def row_sums(terms: Matrix) -> Vector:
     """
     classes = terms.shape[1]
     if classes >= LONG_ROW:
-        return np.add.reduce(terms, axis=1)
+        return np.add.reduce(np.ascontiguousarray(terms), axis=1)
     if classes == 1:
         return terms[:, 0].copy()
     while True:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
 
 from lossmeter.errors import InvalidInputError
 
@@ -66,9 +68,11 @@ def nats_per(unit: Unit) -> float:
     return math.log(2) if unit == "bits" else 1.0
 
 
-def check_temperature(temperature: float) -> None:
-    """Refuse a temperature that is not a finite number above 0."""
-    check_range("temperature", temperature, 0 < temperature < math.inf, "a finite number > 0")
+def check_temperature(temperature: float, dtype: type[np.floating[Any]] | np.dtype[Any] = np.float64) -> None:
+    """Refuse a temperature that is not above 0, or beyond what its logits can be divided by."""
+    known = np.finfo(dtype)
+    inside = float(known.tiny) <= temperature <= float(known.max)
+    check_range("temperature", temperature, inside, f"a finite number > 0 in the range of {known.dtype.name}")
 
 
 def check_tolerance(tolerance: float) -> None:

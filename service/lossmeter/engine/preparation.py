@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -83,7 +83,7 @@ def _classes(sent: Sent, loss: TargetLoss | DivergenceLoss, options: Options) ->
     """A batch of ``Float[n, classes]``."""
     n, classes = sent.values.shape
     truth = class_targets(sent.targets, n, classes, sent.ignore_index, options.tolerance)
-    _check_per_class(loss, classes)
+    _check_parameters(loss, classes, sent.values.dtype)
     dtype = sent.values.dtype
     return ClassBatch(
         _predictions(sent, truth, options),
@@ -115,7 +115,7 @@ def _binary(sent: Sent, loss: BinaryLoss, options: Options) -> Batch:
     single = values.ndim == 1
     truth = _binary_targets(sent)
     matrix = values[:, None] if single else values
-    _check_per_class(loss, matrix.shape[1])
+    _check_parameters(loss, matrix.shape[1], dtype)
     predictions: BinaryPredictions = _BINARY[sent.name](matrix, truth.ignored, options.temperature)
     return BinaryBatch(
         predictions,
@@ -153,10 +153,14 @@ def _ignored(targets: Floats, ignore_index: int | None) -> Mask | None:
     return ignored if ignored.any() else None
 
 
-def _check_per_class(loss: Loss, classes: int) -> None:
-    """A parameter that is one number per class fits the classes of the input."""
+def _check_parameters(loss: Loss, classes: int, dtype: np.dtype[Any]) -> None:
+    """Parameters with a number per class fit the classes of the input, and all can be computed with in its dtype."""
     for name in loss.parameters():
         value = getattr(loss, name)
         if isinstance(value, np.ndarray) and len(value) != classes:
             detail = f"{classes} numbers are wanted, one per class of the input, not {len(value)}"
+            raise InvalidInputError.at("loss", name, detail=detail)
+        size = np.abs(np.asarray(0.0 if value is None else value))
+        if ((size > np.finfo(dtype).max) | ((size > 0) & (size < np.finfo(dtype).tiny))).any():
+            detail = f"too large or too small to be computed with in {dtype.name}"
             raise InvalidInputError.at("loss", name, detail=detail)

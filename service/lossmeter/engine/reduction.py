@@ -57,7 +57,7 @@ def _breakdown(batch: Batch, output: Output, mean: float, nats: float) -> KLBrea
         return None
     unit = output.kl_divergence.dtype.type(nats)
     divergence, entropy = output.kl_divergence / unit, output.target_entropy / unit
-    weighted = weighed(batch.weights.of_rows, divergence.astype(np.float64))
     with np.errstate(all="ignore"):
-        by_class = batch.by_class(weighted) * mean
-    return KLBreakdown(entropy, entropy + divergence, divergence, by_class.astype(divergence.dtype))
+        weighted = weighed(batch.weights.of_rows, divergence.astype(np.float64))
+        by_class = (batch.by_class(weighted) * mean).astype(divergence.dtype)
+    return KLBreakdown(entropy, entropy + divergence, divergence, by_class)

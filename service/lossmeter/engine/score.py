@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossmeter.engine.arrays import floats
 from lossmeter.engine.losses import make_loss
-from lossmeter.engine.options import Options
+from lossmeter.engine.options import Options, check_temperature
 from lossmeter.engine.preparation import Sent, prepared, the_input
 from lossmeter.engine.reduction import reduced
 from lossmeter.errors import InvalidInputError
@@ -86,6 +86,7 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
         raise InvalidInputError.at("temperature", detail=detail, value=temperature)
     chosen = make_loss(loss)
     values = floats(given, name, ranks=(1, 2) if chosen.binary else (2,))
+    check_temperature(temperature, values.dtype)
     sent = Sent(name, values, targets, ignore_index, sample_weights, class_weights)
     return reduced(prepared(sent, chosen, options), values.shape, options, threads)
 

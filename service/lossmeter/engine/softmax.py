@@ -32,8 +32,8 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, threads: int | None 
 
     Source: Bridle, "Probabilistic Interpretation of Feedforward Classification Network Outputs", 1990.
     """
-    check_temperature(temperature)
     values = floats(logits, "logits", ranks=(2,))
+    check_temperature(temperature, values.dtype)
     rows_of = Logits(values, temperature=temperature)
     p, log_p = np.empty(values.shape, values.dtype), np.empty(values.shape, values.dtype)
     log_sum_exp, entropies = np.empty(len(values), values.dtype), np.empty(len(values), values.dtype)

@@ -17,6 +17,8 @@ import numpy as np
 from lossmeter.engine import blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lossmeter.engine.arrays import Vector
 
 CHUNK = 1 << 17
@@ -41,14 +43,22 @@ def total(values: Vector, threads: int | None = None) -> float:
     if values.dtype == np.float32:
         return float(np.add.reduce(values, dtype=np.float64))
     if len(values) <= FEW:
-        return math.fsum(values.tolist())
+        return _exactly(values.tolist())
     parts: dict[int, tuple[float, float, float]] = {}
 
     def add(chunk: slice) -> None:
         parts[chunk.start] = _parts(values[chunk])
 
     blocks.share([slice(start, start + CHUNK) for start in range(0, len(values), CHUNK)], add, threads)
-    return math.fsum(part for chunk in sorted(parts) for part in parts[chunk])
+    return _exactly(part for chunk in sorted(parts) for part in parts[chunk])
+
+
+def _exactly(values: Iterable[float]) -> float:
+    """The correctly rounded sum; infinite where it is beyond the range of a double."""
+    try:
+        return math.fsum(values)
+    except OverflowError:
+        return math.inf
 
 
 def _parts(values: Vector) -> tuple[float, float, float]:

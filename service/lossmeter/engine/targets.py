@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lossmeter.engine import blocks, scratch
-from lossmeter.engine.arrays import Indices, Mask, Matrix, Vector, floats, offenders
+from lossmeter.engine.arrays import Indices, Mask, Matrix, Vector, floats, offenders, rectangle
 from lossmeter.engine.numerics import LONG_ROW, row_sums
 from lossmeter.errors import InvalidInputError
 
@@ -78,7 +78,7 @@ def class_targets(
     Raises:
         InvalidInputError: another shape, an index that is no class, a row that is no distribution.
     """
-    sent = np.asarray(value) if not isinstance(value, np.ndarray) else value
+    sent = rectangle(value, "targets")
     if sent.ndim == 1 or (sent.ndim == 0 and sent.dtype != object):
         indices = integers(sent, "targets")
         _same_length(len(indices), n)
@@ -101,7 +101,7 @@ def integers(value: NDArray[Any], name: str) -> Indices:
     Raises:
         InvalidInputError: not whole numbers, not ``Int[n]``, or empty.
     """
-    if value.dtype.kind in "iu" and value.ndim == 1 and value.size:
+    if value.dtype.kind in "iu" and value.dtype != np.uint64 and value.ndim == 1 and value.size:
         return value.astype(np.intp, copy=False)
     numbers = floats(value, name, ranks=(1,)).astype(np.float64)
     broken = ~(np.abs(numbers) <= 2**53) | (numbers != np.floor(numbers))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import numpy as np
 
 from lossmeter.engine.arrays import floats, offenders
-from lossmeter.engine.class_weights import weights_of_counts
+from lossmeter.engine.class_weights import Scheme, check_scheme, weights_of_counts
 from lossmeter.engine.options import check_word
 from lossmeter.errors import InvalidInputError
 
@@ -48,6 +48,7 @@ def class_weights(
     if wanted is None:
         return None
     if isinstance(wanted, str):
+        check_word("class_weights", wanted, get_args(Scheme))
         wanted = {"scheme": wanted}
     if isinstance(wanted, Mapping):
         return _by_scheme(dict(wanted), counts()).astype(dtype)
@@ -59,6 +60,7 @@ def _by_scheme(said: dict[str, Any], counts: Vector) -> Vector:
     for key in said:
         check_word("class_weights", key, tuple(options))
     options |= said
+    check_scheme(options["scheme"], options["beta"], options["absent"], "class_weights")
     return weights_of_counts(counts, **options, blamed="targets").class_weights
 
 
@@ -67,7 +69,9 @@ def _nonnegative(value: ArrayLike, name: str, length: int, each: str, dtype: np.
     if len(weights) != length:
         detail = f"one weight per {each} is wanted: {length} of them, not {len(weights)}"
         raise InvalidInputError.at(name, detail=detail)
-    wrong = ~((weights >= 0) & np.isfinite(weights))
+    with np.errstate(over="ignore"):
+        computed = weights.astype(dtype, copy=False) + 0.0
+    wrong = ~((weights >= 0) & np.isfinite(computed))
     if wrong.any():
         raise offenders(wrong, weights, name, detail="a finite number >= 0 is wanted")
-    return weights.astype(dtype, copy=False)
+    return computed

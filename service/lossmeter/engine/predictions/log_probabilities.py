@@ -49,7 +49,7 @@ class LogProbabilities(Predictions):
             )
         with np.errstate(all="ignore"):
             sums = np.log(row_sums(np.exp(self.values)))
-        unlike = self.looked_at(~(np.abs(sums) <= self.tolerance))
+        unlike = self.looked_at(~self._near_zero(sums))
         first = float(sums[np.flatnonzero(unlike)[0]])
         detail = f"a row whose logsumexp is 0 within {self.tolerance:g} is wanted; that of the first is {first:.9g}"
         return offenders(unlike, self.values, self.name, detail=detail)
@@ -57,12 +57,13 @@ class LogProbabilities(Predictions):
     def _checked(self, rows: Chosen) -> Matrix:
         block = self.load(rows, -np.log(self.values.shape[1]))
         sums = row_sums(np.exp(block))
-        rounding = block.shape[1] * np.finfo(self.values.dtype).eps
-        if not (
-            np.max(block) <= self.tolerance and (np.abs(np.log(sums)) <= self.tolerance + rounding).all()
-        ):
+        if not (np.max(block) <= self.tolerance and self._near_zero(np.log(sums)).all()):
             raise self.refusal()
         return np.minimum(block, 0, out=block)
+
+    def _near_zero(self, log_sum_exp: Vector) -> Mask:
+        rounding = self.values.shape[1] * np.finfo(self.values.dtype).eps
+        return np.abs(log_sum_exp) <= self.tolerance + rounding
 
 
 def outcome_of_log_probabilities(log_p: Floats) -> Outcome:

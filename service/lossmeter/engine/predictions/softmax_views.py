@@ -73,6 +73,7 @@ class AllLogits(AllClasses):
         np.subtract(slopes * self.outcome.not_p, self.outcome.p * elsewhere, out=out)
         if self._temperature != 1:
             np.divide(out, self._temperature, out=out)
+        np.add(out, 0.0, out=out)  # no -0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +103,8 @@ class SharedLogits:
         flat[self.places] = 0.0 - row_sums(written)
         if written.shape[1] >= LONG_ROW:
             np.multiply(written, factor, out=out)
+            np.add(out, 0.0, out=out)  # no -0.0
         else:
             np.multiply(written, factor, out=written)
+            np.add(written, 0.0, out=written)
             np.copyto(out, written)
