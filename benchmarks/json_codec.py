@@ -49,7 +49,7 @@ def by_exact_reader(body: bytes) -> Array:
 
 def by_simdjson(body: bytes) -> Array:
     """A flat buffer, whose shape is believed; decode proves it."""
-    import simdjson  # noqa: PLC0415 - not there for every Python
+    import simdjson
 
     rows = simdjson.Parser().parse(body)
     assert isinstance(rows, simdjson.Array)
@@ -63,7 +63,7 @@ def by_orjson(body: bytes) -> Array:
 
 def by_msgspec(body: bytes) -> Array:
     """The same, with types that are checked on the way."""
-    import msgspec  # noqa: PLC0415 - no dependency of ours
+    import msgspec
 
     return np.array(msgspec.json.decode(body, type=list[list[float]]), np.float64)
 

@@ -2,7 +2,7 @@
 
 >>> from lossmeter.engine import score
 >>> score(logits=[[40.0, 0.0, 0.0]], targets=[0]).loss
-8.496708507016578e-18
+8.49670851058318e-18
 """
 
 from __future__ import annotations
