@@ -9,7 +9,6 @@ import numpy as np
 
 from lossmeter.engine.arrays import Vector
 from lossmeter.engine.losses.base import TargetLoss, parameter
-from lossmeter.engine.losses.cross_entropy import CrossEntropy
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats
@@ -52,12 +51,10 @@ class Focal(TargetLoss):
 
     def phi(self, outcome: Outcome) -> Floats:
         """−(1−p)^γ log p."""
-        return self._fade(outcome) * -outcome.log_p if self.gamma else CrossEntropy().phi(outcome)
+        return self._fade(outcome) * -outcome.log_p
 
     def slope(self, outcome: Outcome) -> Floats:
         """−(1−p)^γ (1 + γ p (−log p)/(1−p)); p (−log p)/(1−p) is 1 at p = 1 and 0 at p = 0."""
-        if not self.gamma:
-            return CrossEntropy().slope(outcome)
         surprise = np.where(outcome.p > 0, outcome.p * -outcome.log_p, 0)
         pull = np.where(outcome.not_p > 0, surprise / outcome.not_p, 1)
         return self._fade(outcome) * (-1 - self.gamma * pull)
