@@ -216,3 +216,9 @@ def assert_same_bits(one: Mapping[str, NDArray[Any]], other: Mapping[str, NDArra
         assert value.dtype == other[name].dtype, name
         assert value.shape == other[name].shape, name
         assert value.tobytes() == other[name].tobytes(), name
+
+
+def assert_close(found: NDArray[Any] | None, expected: object, rtol: float, atol: float = 0.0) -> None:
+    """The part is in the answer, and its numbers are those expected."""
+    assert found is not None
+    np.testing.assert_allclose(found, np.asarray(expected), rtol=rtol, atol=atol)

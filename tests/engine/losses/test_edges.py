@@ -71,6 +71,23 @@ def test_finite_at_the_largest_logits(case: Case, dtype: type[np.floating[Any]],
     assert np.isfinite(scores.gradients[np.isfinite(scores.losses)]).all()
 
 
+@pytest.mark.parametrize("truth", TRUTHS)
+@pytest.mark.parametrize("gap", [3.0, 20.0, 40.0, 100.0])
+@pytest.mark.parametrize("case", OVER_CLASSES, ids=str)
+def test_a_gradient_by_logits_sums_to_zero(case: Case, gap: float, truth: str) -> None:
+    """Shifting a row changes nothing, so its gradient has no part along it, however sure the model is."""
+    rng = np.random.default_rng(10)
+    logits = random_logits(case, rng, 50, CLASSES)
+    logits[np.arange(50), rng.integers(0, CLASSES, 50)] += gap
+    targets = random_truth(case, rng, 50, CLASSES, truth)
+    scores = scored(case, "logits", logits, targets)
+    assert scores.losses is not None
+    assert scores.gradients is not None
+    gradients = scores.gradients[np.isfinite(scores.losses)]
+    scale = np.max(np.abs(gradients), axis=1, initial=0)
+    assert (np.abs(np.sum(gradients, axis=1)) <= 1e-14 * scale).all()
+
+
 @pytest.mark.parametrize("form", ["probabilities", "log_probabilities"])
 @every_case
 def test_a_certain_miss_is_the_limit_of_near_certain_ones(case: Case, form: str) -> None:

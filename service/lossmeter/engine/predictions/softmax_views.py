@@ -68,12 +68,16 @@ class AllLogits(AllClasses):
         return slopes if outcome is self.outcome else slopes + loss.free_slope * outcome.p
 
     def gradients(self, slopes: Matrix, out: Matrix) -> None:
-        """∂/∂x_j = (s_j − p_j Σ s)/T = (s_j (1−p_j) − p_j Σ_{c≠j} s_c)/T."""
+        """∂/∂x_j = (s_j − p_j Σ s)/T = (s_j (1−p_j) − p_j Σ_{c≠j} s_c)/T, which sum to 0.
+
+        Where p_j is nearly 1 the slopes elsewhere are lost in that difference: it gets minus the sum of the others.
+        """
         elsewhere = row_sums(slopes)[:, None] - slopes
-        np.subtract(slopes * self.outcome.not_p, self.outcome.p * elsewhere, out=out)
-        if self._temperature != 1:
-            np.divide(out, self._temperature, out=out)
-        np.add(out, 0.0, out=out)  # no -0.0
+        written = slopes * self.outcome.not_p - self.outcome.p * elsewhere
+        likely = np.nonzero(self.outcome.p > 0.5)  # noqa: PLR2004  one half: at most one class of a row
+        written[likely] = 0
+        written[likely] = -row_sums(written)[likely[0]]
+        np.add(written / self._temperature, 0.0, out=out)  # no -0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
