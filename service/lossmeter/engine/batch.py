@@ -64,7 +64,7 @@ class Weights:
     of_rows: Vector | None
 
     def samples(self, rows: Chosen, *, columns: bool = False) -> Floats | None:
-        """V of some rows, as a column for a matrix if wanted; None where all are 1."""
+        """Sample weights of some rows, as a column for a matrix if wanted; None where all are 1."""
         if self.of_samples is None:
             return None
         return self.of_samples[rows][:, None] if columns else self.of_samples[rows]

@@ -67,7 +67,7 @@ class LogProbabilities(Predictions):
 
 
 def outcome_of_log_probabilities(log_p: Floats) -> Outcome:
-    """P and 1 − p of log-probabilities, both accurate: exp and −expm1."""
+    """The outcome behind log p: exp and −expm1 of it, both accurate."""
     return Outcome(log_p, np.exp(log_p), -np.expm1(log_p))
 
 

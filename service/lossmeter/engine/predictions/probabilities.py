@@ -31,7 +31,7 @@ class Probabilities(Predictions):
         return TargetAlone(self._checked(rows), targets, outcome_of_probabilities)
 
     def all_classes(self, rows: Chosen) -> AllClasses:
-        """P as sent."""
+        """As sent."""
         return _AllProbabilities(outcome_of_probabilities(self._checked(rows)))
 
     def excluded(self, rows: Chosen) -> Mask:
