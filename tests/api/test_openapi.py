@@ -71,6 +71,27 @@ def test_snapshot() -> None:
     assert json.loads(SNAPSHOT.read_text(encoding="utf-8")) == DOCUMENT, f"if it is meant to change: {REMAKE}"
 
 
+def test_words_of_json_schema() -> None:
+    """What is not a keyword of JSON Schema says nothing to a validator or a generator."""
+    known = set(Draft202012Validator.VALIDATORS) | {"title", "description", "default", "discriminator"}
+    for name, schema in SCHEMAS.items():
+        for part in (schema, *schema.get("properties", {}).values()):
+            assert set(part) <= known, name
+
+
+def test_every_schema_is_used() -> None:
+    """A generator makes a class of every schema: none is there that nothing refers to."""
+    text = json.dumps(DOCUMENT)
+    assert [name for name in SCHEMAS if f'"#/components/schemas/{name}"' not in text] == []
+
+
+def test_requests_are_objects() -> None:
+    """No request is a union at its root, which generators take for one without fields."""
+    for name in SCHEMAS:
+        if name.endswith("Request"):
+            assert not {"oneOf", "anyOf"} & set(SCHEMAS[name]), name
+
+
 def test_served(client: httpx2.Client) -> None:
     """The server serves the same document."""
     assert client.get("/openapi.json").json() == DOCUMENT
@@ -198,12 +219,14 @@ def test_exactly_one_input() -> None:
 def test_keys_are_documented_only_where_asked() -> None:
     """Without keys the document asks for none; with them it says how to send one, and that probes need none."""
     assert "securitySchemes" not in DOCUMENT["components"]
+    assert DOCUMENT["security"] == []
     document = create_app(Settings(api_keys=("secret",))).openapi()
     validate(document, cls=OpenAPIV31SpecValidator)
     assert set(document["components"]["securitySchemes"]) == {"bearer", "key"}
     score = document["paths"]["/v1/score"]["post"]
     assert score["security"] == [{"bearer": []}, {"key": []}]
     assert {"401", "403"} <= set(score["responses"])
+    assert document["security"] == []
     assert "security" not in document["paths"]["/health/live"]["get"]
     assert "secret" not in json.dumps(document)
 

@@ -88,8 +88,7 @@ class DocumentedAPI(FastAPI):
             settings: Settings = self.state.service.settings
             document = super().openapi()
             _add_problems(document)
-            if settings.api_keys:
-                _add_keys(document)
+            _add_keys(document, asked=bool(settings.api_keys))
         return super().openapi()
 
 
@@ -101,7 +100,11 @@ def _add_problems(document: dict[str, Any]) -> None:
     document["components"]["schemas"] = dict(sorted(schemas.items()))
 
 
-def _add_keys(document: dict[str, Any]) -> None:
+def _add_keys(document: dict[str, Any], *, asked: bool) -> None:
+    """How to send a key, or that none is asked: left out, it would be unsaid rather than none."""
+    document["security"] = []
+    if not asked:
+        return
     document["components"]["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -84,12 +84,12 @@ def scalar_or_vector(value: object, info: ValidationInfo) -> float | Array:
     return reader(1)(value, info)
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """Lets 3.0 be the integer that it is in JSON Schema."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Integer = Annotated[int, BeforeValidator(_whole)]
+Integer = Annotated[int, BeforeValidator(whole)]
 """An integer, also when it is written 3.0."""
 
 Vector1 = Annotated[Array, PlainValidator(reader(1))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, Field, PlainValidator, ValidationInfo, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from lossmeter.api.schemas import words
 from lossmeter.api.schemas.arrays import (
@@ -20,6 +20,7 @@ from lossmeter.api.schemas.arrays import (
     matrix,
     reader,
     vector,
+    whole,
 )
 from lossmeter.api.schemas.document import Document, optional, read
 from lossmeter.errors import InvalidInputError
@@ -41,6 +42,8 @@ _ABSENT_HELP: Final = (
 )
 
 Beta: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+# The range stands before what reads 3.0 as 3: behind it, Pydantic has no word of JSON Schema for it.
+Classes: TypeAlias = Annotated[int, Field(ge=1, le=MOST_CLASSES), BeforeValidator(whole)]
 
 
 class WeightScheme(Document):
@@ -85,7 +88,7 @@ class ClassWeightsRequest(Document):
     scheme: Scheme = Field(default="balanced", description=_SCHEME_HELP)
     beta: Beta = Field(default=0.999, description=_BETA_HELP)
     absent: Absent = Field(default="error", description=_ABSENT_HELP)
-    classes: Annotated[Integer, Field(ge=1, le=MOST_CLASSES)] = optional(
+    classes: Classes = optional(
         "Number of classes; default: the largest class index plus 1, or the number of columns or counts. "
         "At most the server's `max_classes`."
     )

@@ -93,11 +93,9 @@ class Document(BaseModel):
         """Says in the schema, too, that exactly one field of each group is required."""
         schema = handler(core)
         groups = [{"oneOf": [{"required": [name]} for name in group]} for group in cls.exactly_one]
-        target = handler.resolve_ref_schema(schema)
-        if len(groups) == 1:
-            target.update(groups[0])
-        elif groups:
-            target["allOf"] = groups
+        if groups:
+            # Never a bare oneOf, even of one group: client generators take that for a union and lose the fields.
+            handler.resolve_ref_schema(schema)["allOf"] = groups
         return schema
 
 

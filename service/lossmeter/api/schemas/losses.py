@@ -82,7 +82,5 @@ def _known(name: object, *path: str) -> str:
     raise words.unknown_name(*path, what="loss", name=name, known=LOSS_MODELS)
 
 
-LossChoice: TypeAlias = Annotated[
-    str | Document, PlainValidator(_read, json_schema_input_type=_Name | _Object)
-]
+LossChoice: TypeAlias = Annotated[Any, PlainValidator(_read, json_schema_input_type=_Name | _Object)]
 """A loss by name, or an object with its name and parameters."""
