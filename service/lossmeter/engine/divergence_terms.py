@@ -12,7 +12,7 @@ import numpy as np
 from lossmeter.engine.numerics import log1p_minus, row_sums
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Floats, Matrix, Vector
+    from lossmeter.engine.arrays import Floats, Mask, Matrix, Vector
 
 NEAR = 0.4
 """Up to this relative difference two numbers are near, and their logarithms are not subtracted."""
@@ -27,11 +27,22 @@ def gap(targets: Floats, p: Floats, not_p: Floats) -> Floats:
 
 
 def log_ratio(log_b: Floats, a: Floats, difference: Floats) -> Floats:
-    """log(b/a), given b − a: without subtracting logarithms that are nearly equal. −inf for b = 0, inf for a = 0."""
+    """log(b/a), given b − a, where b is known by its logarithm. −inf for b = 0, inf for a = 0."""
+    return log_quotient(a, np.log(a), a + difference, log_b, difference)
+
+
+def log_quotient(a: Floats, log_a: Floats, b: Floats, log_b: Floats, difference: Floats) -> Floats:
+    """log(b/a), given b − a: without subtracting logarithms. −inf for b = 0, inf for a = 0.
+
+    Bound: 4 for a, b and b − a as given.
+    """
     relative = difference / a
-    return np.where(
-        np.abs(relative) < NEAR, np.log1p(np.where(np.isfinite(relative), relative, 0)), log_b - np.log(a)
-    )
+    near = np.abs(relative) < NEAR
+    smallest = np.finfo(a.dtype).tiny
+    quotient = np.log(b / a)
+    # What underflowed is known by its logarithm only.
+    far = np.where((a > smallest) & (b > smallest) & np.isfinite(quotient), quotient, log_b - log_a)
+    return np.where(near, np.log1p(np.where(near, relative, 0)), far)
 
 
 def relative_entropy(a: Matrix, log_a: Matrix, b: Matrix, log_b: Matrix, difference: Matrix) -> Vector:
@@ -48,30 +59,35 @@ def relative_entropy(a: Matrix, log_a: Matrix, b: Matrix, log_b: Matrix, differe
     sum, which then can fall below 0, and is 0 there.
     """
     surplus = row_sums(difference)
-    excusable = a.shape[1] * np.finfo(a.dtype).eps
-    literal = np.where(np.abs(surplus) > excusable, surplus, 0)
+    literal = np.where(np.abs(surplus) > a.shape[1] * np.finfo(np.float64).eps, surplus, 0)
+    if literal.any():
+        literal[_rounded_to_single(a, surplus) | _rounded_to_single(b, surplus)] = 0
     return np.maximum(row_sums(_terms(a, log_a, b, log_b, difference)) - literal, 0)
 
 
 def pointwise(a: Floats, log_a: Floats, b: Floats, log_b: Floats, difference: Floats) -> Floats:
     """A log(a/b), the contribution of each class to KL(a‖b); negative where b is larger; 0 for a = 0."""
-    relative = difference / a
-    near = np.abs(relative) < NEAR
-    ratio = np.where(near, -np.log1p(np.where(near, relative, 0)), log_a - log_b)
+    ratio = log_quotient(b, log_b, a, log_a, -difference)
     return np.where(a == 0, 0, a * np.where(a == b, 0, ratio))
 
 
 def jensen_shannon(a: Matrix, b: Matrix, difference: Matrix) -> Vector:
     """JS(a, b) = ½ KL(a‖m) + ½ KL(b‖m), m = (a+b)/2, of every row; between 0 and log 2, nats.
 
-    With v = (a−b)/(a+b) a term is ¼ (a+b) (2v artanh v + log(1−v²)), whose parts cancel by a factor of 3 at most.
-    Bound: 8 for a and b as given.
+    Bound: 8 for a, b and b − a as given.
+    """
+    return tilted_jensen_shannon(a, b, lean(a + b, difference))
+
+
+def tilted_jensen_shannon(a: Matrix, b: Matrix, tilt: Matrix) -> Vector:
+    """JS(a, b), given v = (a−b)/(a+b) = tanh(½ log(a/b)).
+
+    A term is ¼ (a+b) (2v artanh v + log(1−v²)), whose parts cancel by a factor of 3 at most.
     """
     both = a + b
-    tilt = lean(both, difference)
     inner = np.where(np.abs(tilt) <= 0.5, tilt, 0)  # noqa: PLR2004  beyond one half the logarithms themselves are safe
     near = 0.25 * both * (2 * inner * np.arctanh(inner) + np.log1p(-inner * inner))
-    far = 0.5 * (_times_log(a, 2 * a / both) + _times_log(b, 2 * b / both))
+    far = 0.5 * (_times_log(a, a / (0.5 * both)) + _times_log(b, b / (0.5 * both)))
     return row_sums(np.where(np.abs(tilt) <= 0.5, near, far))  # noqa: PLR2004  the same half
 
 
@@ -90,8 +106,14 @@ def _terms(a: Matrix, log_a: Matrix, b: Matrix, log_b: Matrix, difference: Matri
     relative = difference / a
     near = np.abs(relative) < NEAR
     small = a * log1p_minus(np.where(near, relative, 0))
-    large = a * (log_a - log_b) + difference
+    large = a * log_quotient(b, log_b, a, log_a, -difference) + difference
     return np.where(a == 0, b, np.where(near, small, large))
+
+
+def _rounded_to_single(p: Matrix, surplus: Vector) -> Mask:
+    """Rows of float32 numbers, whatever they were sent as, whose sum is off by no more than such rounding explains."""
+    single = (p == p.astype(np.float32)).all(axis=1)
+    return single & (np.abs(surplus) <= p.shape[1] * np.finfo(np.float32).eps)
 
 
 def _times_log(weight: Floats, argument: Floats) -> Floats:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from lossmeter.engine import blocks
 from lossmeter.engine.arrays import floats
-from lossmeter.engine.divergence_terms import entropy, jensen_shannon, pointwise, relative_entropy
+from lossmeter.engine.divergence_terms import entropy
 from lossmeter.engine.options import Unit, check_tolerance, check_word, nats_per
-from lossmeter.engine.predictions import Logits, Predictions, Probabilities
+from lossmeter.engine.pairs import between_logits, between_probabilities
+from lossmeter.engine.predictions import Logits, Probabilities
 from lossmeter.engine.results import DivergenceResult
 from lossmeter.errors import InvalidInputError
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lossmeter.engine.arrays import Floats
     from lossmeter.engine.blocks import Rows
+
+    Side: TypeAlias = "Logits | Probabilities"
 
 
 def divergence(  # noqa: PLR0913  the contract's fields
@@ -64,9 +66,7 @@ def divergence(  # noqa: PLR0913  the contract's fields
     return _compared(left, right, nats_per(unit), contributions="contributions" in include, threads=threads)
 
 
-def _side(
-    name: str, probabilities: ArrayLike | None, logits: ArrayLike | None, tolerance: float
-) -> Predictions:
+def _side(name: str, probabilities: ArrayLike | None, logits: ArrayLike | None, tolerance: float) -> Side:
     if probabilities is None and logits is not None:
         return Logits(floats(logits, f"{name}_logits", ranks=(2,)), name=f"{name}_logits")
     if probabilities is not None and logits is None:
@@ -75,7 +75,7 @@ def _side(
 
 
 def _compared(
-    left: Predictions, right: Predictions, nats: float, *, contributions: bool, threads: int | None
+    left: Side, right: Side, nats: float, *, contributions: bool, threads: int | None
 ) -> DivergenceResult:
     shape = left.values.shape
     dtype = np.result_type(left.values, right.values)
@@ -84,23 +84,22 @@ def _compared(
     spread = np.empty(shape, dtype) if contributions else None
 
     def look(rows: Rows) -> None:
-        a, b = left.all_classes(rows).outcome, right.all_classes(rows).outcome
-        difference = _difference(a.p, a.not_p, b.p, b.not_p)
-        vectors["p_entropy"][rows] = entropy(a.p, a.log_p)
-        vectors["q_entropy"][rows] = entropy(b.p, b.log_p)
-        vectors["kl_divergence"][rows] = relative_entropy(a.p, a.log_p, b.p, b.log_p, difference)
-        vectors["reverse_kl_divergence"][rows] = relative_entropy(b.p, b.log_p, a.p, a.log_p, -difference)
-        vectors["jensen_shannon"][rows] = jensen_shannon(a.p, b.p, difference)
+        p, q = left.all_classes(rows).outcome, right.all_classes(rows).outcome
+        vectors["p_entropy"][rows] = entropy(p.p, p.log_p)
+        vectors["q_entropy"][rows] = entropy(q.p, q.log_p)
+        if isinstance(left, Logits) and isinstance(right, Logits):
+            a, b = (side.values[rows].astype(np.float64) for side in (left, right))
+            pair = between_logits(a, p, b, q)
+        else:
+            pair = between_probabilities(p, q)
+        vectors["kl_divergence"][rows] = pair.forward
+        vectors["reverse_kl_divergence"][rows] = pair.backward
+        vectors["jensen_shannon"][rows] = pair.jensen_shannon
         if spread is not None:
-            spread[rows] = pointwise(a.p, a.log_p, b.p, b.log_p, difference) / dtype.type(nats) + 0.0
+            spread[rows] = pair.contributions / nats + 0.0
 
     blocks.run(shape, look, threads)
     scaled = {kind: vector / dtype.type(nats) for kind, vector in vectors.items()}
     return DivergenceResult(
         **scaled, cross_entropy=scaled["p_entropy"] + scaled["kl_divergence"], contributions=spread
     )
-
-
-def _difference(p: Floats, not_p: Floats, q: Floats, not_q: Floats) -> Floats:
-    """Q − p, from the small sides where both are above one half."""
-    return np.where((p > 0.5) & (q > 0.5), not_p - not_q, q - p)  # noqa: PLR2004  one half

@@ -22,6 +22,7 @@ from lossmeter.engine.numerics import LONG_ROW, product_rounded_off, rounded_off
 from lossmeter.engine.outcome import Outcome, RatioOutcome
 from lossmeter.engine.predictions.base import AllClasses, AtTargets, Chosen, Predictions
 from lossmeter.engine.predictions.softmax_views import AllLogits, SharedLogits, TargetLogits
+from lossmeter.engine.predictions.zero_sums import exact_row_sums
 from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Logits(Predictions):
         values = row_sums(distance) + shared * np.log1p(apart.others / apart.mass)
         scratch.flat(apart.masses)[apart.places] = apart.mass
         far = np.flatnonzero(~(apart.comfortable & (values < np.inf)))
-        return SharedLogits(apart.masses, apart.places, shared / (apart.others + apart.mass), values, far)
+        return SharedLogits(apart.masses, shared, shared / (apart.others + apart.mass), values, far)
 
     def excluded(self, rows: Chosen) -> Mask:
         """Logits of −∞."""
@@ -168,7 +169,7 @@ class Logits(Predictions):
             raise self.refusal()
         mass = masses[at]
         masses[at] = 0
-        others = row_sums(masses)
+        others = exact_row_sums(masses)
         # Where the class is the best, mass − 1 is exactly 0 and the sum keeps the digits of ``others``.
         log_p[far] = below - np.log1p(others + (mass - 1))
         apart.masses[far], apart.mass[far], apart.others[far] = masses, mass, others

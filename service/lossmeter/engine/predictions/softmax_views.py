@@ -11,6 +11,7 @@ from lossmeter.engine import scratch
 from lossmeter.engine.arrays import Indices, Matrix, Vector
 from lossmeter.engine.numerics import LONG_ROW, row_sums
 from lossmeter.engine.predictions.base import AllClasses, AtTargets
+from lossmeter.engine.predictions.zero_sums import close_rows
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats
@@ -32,13 +33,15 @@ class TargetLogits(AtTargets):
         return slopes
 
     def gradients(self, slopes: Vector, out: Matrix) -> None:
-        """∂/∂x_j = s_t (δ_jt − p_j)/T; at the target 1 − p_t is the sum of the others."""
+        """∂/∂x_j = s_t (δ_jt − p_j)/T; at the target minus the sum of what is written for the others."""
         factor = (0.0 - slopes / (self._whole * self._temperature))[:, None]
-        long = self._masses.shape[1] >= LONG_ROW and out.flags.c_contiguous
-        written = np.multiply(self._masses, factor, out=out if long else self._masses)
-        scratch.flat(written)[self._places] = slopes * self.outcome.not_p / self._temperature + 0.0
-        if not long:
-            np.copyto(out, written)
+        size = slopes * self.outcome.not_p / self._temperature
+        if self._masses.shape[1] >= LONG_ROW and out.flags.c_contiguous:
+            close_rows(np.multiply(self._masses, factor, out=out), self._places, size)
+            return
+        written = np.multiply(self._masses, factor, out=self._masses).astype(out.dtype, copy=False)
+        close_rows(written, self._places, size)
+        np.copyto(out, written)
 
     def probabilities(self) -> Matrix:
         """Softmax."""
@@ -68,16 +71,26 @@ class AllLogits(AllClasses):
         return slopes if outcome is self.outcome else slopes + loss.free_slope * outcome.p
 
     def gradients(self, slopes: Matrix, out: Matrix) -> None:
-        """∂/∂x_j = (s_j − p_j Σ s)/T = (s_j (1−p_j) − p_j Σ_{c≠j} s_c)/T, which sum to 0.
+        """∂/∂x_j = (s_j − p_j Σ s)/T = (s_j (1−p_j) − p_j Σ_{c≠j} s_c)/T, rows that sum to 0.
 
-        Where p_j is nearly 1 the slopes elsewhere are lost in that difference: it gets minus the sum of the others.
+        What rounding leaves over is shared out as p is, by as little, for every class, as p itself is rounded; the last
+        of it falls on the class whose terms are the largest, for which Σ_{c≠j} s_c may have cancelled.
         """
-        elsewhere = row_sums(slopes)[:, None] - slopes
-        written = slopes * self.outcome.not_p - self.outcome.p * elsewhere
-        likely = np.nonzero(self.outcome.p > 0.5)  # noqa: PLR2004  one half: at most one class of a row
-        written[likely] = 0
-        written[likely] = -row_sums(written)[likely[0]]
-        np.add(written / self._temperature, 0.0, out=out)  # no -0.0
+        working = scratch.matrix("slopes", *slopes.shape)
+        np.copyto(working, slopes)
+        slopes, p = working, self.outcome.p
+        reach = np.abs(slopes)
+        reach += p * row_sums(reach)[:, None]
+        heaviest = scratch.places(np.argmax(reach, axis=1), p.shape[1])
+        gradients = np.subtract(row_sums(slopes)[:, None], slopes, out=reach)
+        gradients *= p
+        np.subtract(np.multiply(slopes, self.outcome.not_p, out=slopes), gradients, out=gradients)
+        gradients -= np.multiply(p, row_sums(gradients)[:, None], out=slopes)
+        if self._temperature != 1:
+            gradients /= self._temperature
+        written = gradients.astype(out.dtype, copy=False)
+        close_rows(written, heaviest)
+        np.add(written, 0.0, out=out)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,29 +99,30 @@ class SharedLogits:
 
     Attributes:
         masses: ``Float64[rows, classes]``, e^x in scratch memory.
-        places: where the best class of each row lies in it.
+        shared: ``Float64[rows]``, Σt.
         of_mass: ``Float64[rows]``, Σt over the sum of the masses.
         values: ``Float64[rows]``, Σ_c t_c (−log p_c).
         far: rows of which all that is not exact, and which are to be seen in another way.
     """
 
     masses: Matrix
-    places: Indices
+    shared: Vector
     of_mass: Vector
     values: Vector
     far: Indices
 
     def gradients(self, shares: Matrix, factor: Floats, out: Matrix) -> None:
-        """Factor · (p_j Σt − t_j); at the best class minus the sum of the others, where p and t may nearly agree."""
-        written = np.multiply(self.masses, self.of_mass[:, None], out=self.masses)
-        np.subtract(written, shares, out=written)
-        flat = scratch.flat(written)
-        flat[self.places] = 0
-        flat[self.places] = 0.0 - row_sums(written)
-        if written.shape[1] >= LONG_ROW:
-            np.multiply(written, factor, out=out)
-            np.add(out, 0.0, out=out)  # no -0.0
-        else:
-            np.multiply(written, factor, out=written)
-            np.add(written, 0.0, out=written)
-            np.copyto(out, written)
+        """Factor · (p_j Σt − t_j), rows that sum to 0; see ``AllLogits.gradients`` for what becomes of the rounding."""
+        p = np.multiply(self.masses, self.of_mass[:, None], out=self.masses)
+        written = np.add(p, shares, out=scratch.matrix("written", *p.shape))
+        heaviest = scratch.places(np.argmax(written, axis=1), p.shape[1])
+        np.subtract(p, shares, out=written)
+        left = row_sums(written) / np.where(self.shared > 0, self.shared, 1)
+        np.subtract(written, np.multiply(p, left[:, None], out=p), out=written)
+        np.multiply(written, factor, out=written)
+        in_place = written.shape[1] >= LONG_ROW and out.flags.c_contiguous
+        answer = out if in_place else written.astype(out.dtype, copy=False)
+        np.add(written, 0.0, out=answer)  # no -0.0
+        close_rows(answer, heaviest)
+        if not in_place:
+            np.copyto(out, answer)
