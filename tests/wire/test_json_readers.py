@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import struct
-import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -198,10 +197,8 @@ MALFORMED: list[bytes] = [
 @pytest.mark.parametrize("body", MALFORMED, ids=lambda body: str(body[:30]))
 def test_a_malformed_body_is_refused(read: Callable[[bytes], object], body: bytes) -> None:
     """What is not JSON in UTF-8, or too deep, is malformed, and the message never repeats the body."""
-    started = time.perf_counter()
     with pytest.raises(MalformedBodyError) as caught:
         read(body)
-    assert time.perf_counter() - started < 1
     assert len(str(caught.value)) < 200
 
 
@@ -248,10 +245,8 @@ def test_the_longest_pointer_is_short(read: Callable[[bytes], object]) -> None:
 )
 def test_what_is_no_number_is_bounded(read: Callable[[bytes], object], body: bytes) -> None:
     """Millions of Python objects are refused, not built."""
-    started = time.perf_counter()
     with pytest.raises(InvalidInputError):
         read(body)
-    assert time.perf_counter() - started < 20
 
 
 @both
