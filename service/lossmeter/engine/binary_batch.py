@@ -1,50 +1,46 @@
-"""Scoring of labels that are each true or not: the binary losses, elementwise over ``Float[n, labels]``."""
+"""Scoring of labels that are each true or not: the binary losses, elementwise over ``Float[n, labels]``.
+
+Plain binary cross-entropy of logits goes through ``binary_kernel``; everything else is written once for any φ, in
+float64 and in pieces of a block: the outcome that the truth leans to, and where the truth is soft the other one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from lossmeter.engine import blocks
 from lossmeter.engine.arrays import Mask, Matrix
 from lossmeter.engine.batch import Batch, Output, Weights, clipped, flat_where, weighed
-from lossmeter.engine.divergence_terms import entropy, gap, pointwise, relative_entropy
+from lossmeter.engine.binary_divergence import contributions, divergences, entropies
+from lossmeter.engine.binary_kernel import Leaning, sums
+from lossmeter.engine.binary_predictions import BinaryLogits
 from lossmeter.engine.numerics import finite_product, row_sums
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lossmeter.engine.arrays import Floats, Vector
     from lossmeter.engine.binary_predictions import BinaryPredictions
+    from lossmeter.engine.binary_targets import BinaryTargets
     from lossmeter.engine.blocks import Rows
     from lossmeter.engine.losses import BinaryLoss
     from lossmeter.engine.options import Options
     from lossmeter.engine.outcome import Outcome
+    from lossmeter.errors import InvalidInputError
 
+Seen: TypeAlias = tuple[Matrix, Mask, Matrix]
+"""A piece as sent, which of its labels lean to true, and the minor shares of their truth; float64."""
 
-@dataclass(frozen=True, slots=True)
-class BinaryTargets:
-    """The truth of every label.
-
-    Attributes:
-        values: ``Float[n, labels]`` in [0, 1].
-        ignored: ``Bool[n]``; None where no row is.
-        single: whether one number per row was sent, so that the classes are "0" and "1" and not labels.
-    """
-
-    values: Matrix
-    ignored: Mask | None
-    single: bool
-
-    def counts(self) -> Vector:
-        """How many examples each class has: those of truth 0 and truth 1, or those in which each label is true."""
-        counted = self.values if self.ignored is None else self.values[~self.ignored]
-        true = np.add.reduce(counted, axis=0, dtype=np.float64)
-        return np.array([len(counted) - true[0], true[0]]) if self.single else true
+PIECE = 1 << 13
+"""So many numbers of a block are worked on at a time where every step makes an array of its own."""
 
 
 class BinaryBatch(Batch):
     """Rows of ``Float[n, labels]`` against targets of the same shape."""
+
+    matrices = 5
 
     def __init__(  # noqa: PLR0913  the parts of one batch
         self,
@@ -65,93 +61,154 @@ class BinaryBatch(Batch):
             sample_weights = np.where(ignored, 0, 1 if sample_weights is None else sample_weights).astype(
                 self.dtype
             )
-        of_rows = np.ones(self.shape[0]) if sample_weights is None else sample_weights.astype(np.float64)
         with np.errstate(over="ignore"):
-            of_rows = of_rows * self._weight_of_labels(class_weights)
+            self._yes_weight, self._no_weight = self._outcome_weights(class_weights)
+            of_rows = self._weight_of_labels(class_weights)
+            if sample_weights is not None:
+                of_rows = of_rows * sample_weights.astype(np.float64)
         self.weights = Weights(sample_weights, class_weights, of_rows)
+        self._plain = (
+            isinstance(predictions, BinaryLogits)
+            and loss.of_outcome.linear
+            and (options.epsilon, options.temperature) == (0, 1)
+            and np.array_equal(self._yes_weight, self._no_weight)
+        )
 
     def score(self, rows: Rows, scale: float, output: Output) -> None:
         """One block, label by label."""
-        yes, no = self._predictions.outcomes(rows)
-        truth = self._truth(rows)
-        (yes, yes_low), (no, no_low) = (
-            clipped(yes, self._options.epsilon),
-            clipped(no, self._options.epsilon),
-        )
-        loss = self._loss.of_outcome
-        yes_weight, no_weight = self._outcome_weights(rows, truth)
-        values = finite_product(yes_weight, loss.phi(yes)) + finite_product(no_weight, loss.phi(no))
-        output.losses[rows] = row_sums(values) + 0.0
-        if output.gradients is not None:
-            slopes = self._predictions.slopes(loss, rows, (yes, loss.slope(yes)), (no, loss.slope(no)))
-            yes_part = finite_product(yes_weight, flat_where(yes_low, slopes[0]))
-            no_part = finite_product(no_weight, flat_where(no_low, slopes[1]))
-            output.gradients[rows] = (yes_part + no_part) * self.dtype.type(scale) + 0.0
-        self._explain(rows, truth, (yes, no), output)
+        if self._plain:
+            self._score_plain(rows, scale, output)
+        explained = {"kl", "contributions", "probabilities"}.intersection(self._options.include)
+        if explained or not self._plain:
+            for piece in self._pieces(rows):
+                seen = self._read(piece)
+                if not self._plain:
+                    self._score_outcomes(piece, seen, scale, output)
+                self._explain(piece, seen, output)
 
     def by_class(self, weighted: Vector) -> Vector:
         """On ``Float[n]`` a row's share falls on truth 0 and truth 1; otherwise on its labels as their KL has it."""
-        if self._targets.single:
-            truth = self._truth(slice(None))[:, 0]
-            return np.array([np.add.reduce(finite_product(share, weighted)) for share in (1 - truth, truth)])
-        shares = np.zeros(self.shape[1])
-        for rows in blocks.cut(self.shape):
-            labels = self._label_divergence(rows)
-            share = np.where(labels > 0, labels / row_sums(labels)[:, None], 0)
-            share[labels == np.inf] = 1
-            shares += np.add.reduce(finite_product(share, weighted[rows][:, None]), axis=0)
+        shares = np.zeros(2 if self._targets.single else self.shape[1])
+        for piece in self._pieces(slice(0, self.shape[0])):
+            shares += np.add.reduce(finite_product(self._shares(piece), weighted[piece][:, None]), axis=0)
         return shares
 
-    def _explain(self, rows: Rows, truth: Matrix, outcomes: tuple[Outcome, Outcome], output: Output) -> None:
+    def _score_plain(self, rows: Rows, scale: float, output: Output) -> None:
+        """Binary cross-entropy of logits whose weights do not depend on the truth."""
+        logits, weight = self._predictions.load(rows), self._yes_weight.astype(self.dtype)
+        block = Leaning(logits, self._targets, rows, self._options.label_smoothing)
+        if not (block.calm or self._predictions.valid(logits).all()):
+            raise self._refusal()
+        samples, unweighted = self.weights.samples(rows), bool((weight == 1).all())
+        losses = block.losses()
+        summed = sums(losses if unweighted else finite_product(weight, losses))
+        output.losses[rows] = weighed(samples, summed)
+        if output.gradients is None:
+            return
+        factor: Floats = np.asarray(scale) if unweighted else self._yes_weight * scale
+        if samples is not None:
+            factor = factor * samples.astype(np.float64)[:, None]
+        np.multiply(block.slopes(), factor.astype(self.dtype), out=output.gradients[rows])
+        if not (block.hard and block.calm and unweighted and samples is None):  # else no −0.0 can arise
+            np.add(output.gradients[rows], 0.0, out=output.gradients[rows])
+
+    def _score_outcomes(self, rows: Rows, seen: Seen, scale: float, output: Output) -> None:
+        """Any φ: that of the outcomes that the truth leans to, and of the others where they have a share."""
+        sent, true, minor = seen
+        gradients = output.gradients is not None
+        values, slopes = self._of_outcomes(sent, true, 1 - minor, gradients=gradients)
+        if minor.any():
+            more, steeper = self._of_outcomes(sent, ~true, minor, gradients=gradients)
+            values, slopes = values + more, slopes + steeper
+        output.losses[rows] = weighed(self.weights.samples(rows), row_sums(values)) + 0.0
+        if output.gradients is not None:
+            samples = self.weights.samples(rows, columns=True)
+            output.gradients[rows] = weighed(samples, slopes) * scale + 0.0
+            np.add(output.gradients[rows], 0.0, out=output.gradients[rows])  # float32 may round to −0.0
+
+    def _of_outcomes(
+        self, sent: Matrix, true: Mask, share: Matrix, *, gradients: bool
+    ) -> tuple[Matrix, Matrix]:
+        """Weighted losses and, if wanted, their slopes by the numbers as sent."""
+        loss, predictions = self._loss.of_outcome, self._predictions
+        outcome = predictions.outcome(sent, true)
+        believed, low = clipped(outcome, self._options.epsilon)
+        weight = share * np.where(true, self._yes_weight, self._no_weight)
+        values = finite_product(weight, loss.phi(believed))
+        if not gradients:
+            return values, values
+        slopes = flat_where(low, predictions.slopes(loss, true, outcome, believed))
+        return values, finite_product(weight, slopes)
+
+    def _explain(self, rows: Rows, seen: Seen, output: Output) -> None:
         """KL, contributions and probabilities."""
+        sent, _, minor = seen
         if output.kl_divergence is not None and output.target_entropy is not None:
-            output.kl_divergence[rows] = self._counted(rows, row_sums(_divergences(truth, *outcomes)))
-            both = np.stack([truth, 1 - truth], axis=-1).reshape(-1, 2)
-            entropies = entropy(both, np.log(both)).reshape(truth.shape)
-            output.target_entropy[rows] = self._counted(rows, row_sums(entropies))
+            by_label = np.maximum(divergences(minor, *self._believed(seen)), 0)
+            output.kl_divergence[rows] = self._counted(rows, row_sums(by_label))
+            output.target_entropy[rows] = self._counted(rows, row_sums(entropies(minor))) + 0.0
         if output.contributions is not None:
-            yes, no = outcomes
-            yes_gap, no_gap = _gaps(truth, yes, no)
-            parts = pointwise(truth, np.log(truth), yes.p, yes.log_p, yes_gap) + pointwise(
-                1 - truth, np.log(1 - truth), no.p, no.log_p, no_gap
-            )
+            parts = contributions(minor, *self._believed(seen))
             output.contributions[rows] = self._counted(rows, parts) + 0.0
         if output.probabilities is not None:
-            output.probabilities[rows] = self._counted(rows, self._predictions.outcomes(rows)[0].p) + 0.0
+            p = self._predictions.outcome(sent, np.ones(sent.shape, dtype=np.bool_)).p
+            output.probabilities[rows] = self._counted(rows, p) + 0.0
 
-    def _label_divergence(self, rows: Rows) -> Matrix:
-        truth = self._truth(rows)
-        yes, no = self._predictions.outcomes(rows)
-        epsilon = self._options.epsilon
-        return _divergences(truth, clipped(yes, epsilon)[0], clipped(no, epsilon)[0])
+    def _believed(self, seen: Seen) -> tuple[Outcome, Outcome]:
+        """What the nearer and the other outcomes got, after clipping."""
+        sent, true, _ = seen
+        nearer, other = self._predictions.outcome(sent, true), self._predictions.outcome(sent, ~true)
+        return clipped(nearer, self._options.epsilon)[0], clipped(other, self._options.epsilon)[0]
 
-    def _truth(self, rows: Rows) -> Matrix:
-        """Targets, smoothed towards one half."""
-        truth = self._targets.values[rows].astype(self.dtype)
-        smoothing = self._options.label_smoothing
-        return truth * (1 - smoothing) + smoothing / 2 if smoothing else truth
+    def _shares(self, rows: Rows) -> Matrix:
+        """How each row falls on the classes of ``by_class``; rows that cost nothing need not."""
+        sent, true, minor = self._read(rows)
+        if self._targets.single:
+            return np.where(true ^ np.array([True, False]), 1 - minor, minor)
+        by_label = np.maximum(divergences(minor, *self._believed((sent, true, minor))), 0)
+        shares = np.where(by_label > 0, by_label / row_sums(by_label)[:, None], 0)
+        shares[by_label == np.inf] = 1
+        return shares
 
-    def _weight_of_labels(self, classes: Vector | None) -> Vector | float:
+    def _read(self, rows: Rows) -> Seen:
+        """A piece as sent in float64, which labels lean to true, and the minor shares of their truth."""
+        true, minor = self._targets.shares(rows, self._options.label_smoothing)
+        sent = self._predictions.load(rows)
+        if not self._predictions.valid(sent).all():
+            raise self._refusal()
+        return np.ascontiguousarray(sent, dtype=np.float64), true, minor
+
+    def _refusal(self) -> InvalidInputError:
+        """What is wrong: with the targets, or else with the predictions, wherever it was found first."""
+        self._targets.check()
+        return self._predictions.refusal()
+
+    def _pieces(self, rows: Rows) -> Iterator[Rows]:
+        step = max(1, PIECE // self.shape[1])
+        return (slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step))
+
+    def _weight_of_labels(self, classes: Vector | None) -> Vector:
         """Σ over its labels of what a row weighs before its sample weight, float64."""
+        n = self.shape[0]
         if classes is None:
-            return float(self.shape[1])
+            return np.broadcast_to(np.float64(self.shape[1]), n)
         weights = classes.astype(np.float64)
         if not self._targets.single:
-            return float(np.add.reduce(weights))
-        truth = self._truth(slice(None))[:, 0].astype(np.float64)
-        return weights[0] * (1 - truth) + weights[1] * truth
+            return np.broadcast_to(np.add.reduce(weights), n)
+        of_rows = np.empty(n)
+        for rows in blocks.cut(self.shape):
+            true, minor = (each[:, 0] for each in self._targets.shares(rows, self._options.label_smoothing))
+            nearer, other = np.where(true, weights[1], weights[0]), np.where(true, weights[0], weights[1])
+            of_rows[rows] = nearer * (1 - minor) + other * minor
+        return of_rows
 
-    def _outcome_weights(self, rows: Rows, truth: Matrix) -> tuple[Matrix, Matrix]:
-        """What φ of a yes and φ of a no are multiplied by."""
-        samples = self.weights.samples(rows, columns=True)
-        factors = (np.asarray(each, self.dtype) for each in self._loss.outcome_factors())
-        yes_factor, no_factor = factors
-        classes = self.weights.of_classes
-        if classes is not None and self._targets.single:
-            yes_factor, no_factor = yes_factor * classes[1], no_factor * classes[0]
-        elif classes is not None:
-            yes_factor, no_factor = yes_factor * classes, no_factor * classes
-        return weighed(samples, truth * yes_factor), weighed(samples, (1 - truth) * no_factor)
+    def _outcome_weights(self, classes: Vector | None) -> tuple[Vector, Vector]:
+        """What φ of a yes and φ of a no are multiplied by before the sample weight, float64."""
+        yes, no = (np.atleast_1d(np.asarray(each, np.float64)) for each in self._loss.outcome_factors())
+        if classes is None:
+            return yes, no
+        of_no, of_yes = classes if self._targets.single else (classes, classes)
+        return yes * np.asarray(of_yes, np.float64), no * np.asarray(of_no, np.float64)
 
     def _counted(self, rows: Rows, values: Floats) -> Floats:
         """Values, 0 in rows that are ignored."""
@@ -159,19 +216,3 @@ class BinaryBatch(Batch):
             return values
         ignored = self._targets.ignored[rows]
         return np.where(ignored if values.ndim == 1 else ignored[:, None], 0, values)
-
-
-def _divergences(truth: Matrix, yes: Outcome, no: Outcome) -> Matrix:
-    """KL of each label's truth from its prediction, as two classes."""
-    shape = (-1, 2)
-    truths = np.stack([truth, 1 - truth], axis=-1).reshape(shape)
-    p = np.stack([yes.p, no.p], axis=-1).reshape(shape)
-    log_p = np.stack([yes.log_p, no.log_p], axis=-1).reshape(shape)
-    differences = np.stack(_gaps(truth, yes, no), axis=-1).reshape(shape)
-    return relative_entropy(truths, np.log(truths), p, log_p, differences).reshape(truth.shape)
-
-
-def _gaps(truth: Matrix, yes: Outcome, no: Outcome) -> tuple[Matrix, Matrix]:
-    """P − t of either outcome: of opposite sign, unless one of them was clipped."""
-    difference = gap(truth, yes.p, yes.not_p)
-    return difference, np.where(no.p == yes.not_p, -difference, gap(1 - truth, no.p, no.not_p))

@@ -1,15 +1,18 @@
-"""What a model said about labels that are each true or not: logits, probabilities or log-probabilities of "true"."""
+"""What a model said about labels that are each true or not: logits, probabilities or log-probabilities of "true".
+
+Everything here is float64, whatever was sent: a float32 then loses nothing on its way.
+"""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from lossmeter.engine.arrays import Mask, Matrix, offenders
+from lossmeter.engine.numerics import product_rounded_off
 from lossmeter.engine.outcome import Outcome
 from lossmeter.engine.predictions.log_probabilities import outcome_of_log_probabilities
 
@@ -17,9 +20,10 @@ if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats
     from lossmeter.engine.blocks import Rows
     from lossmeter.engine.losses import TargetLoss
+    from lossmeter.errors import InvalidInputError
 
-Sloped: TypeAlias = "tuple[Outcome, Floats]"
-"""An outcome and the slope of φ there by its log-probability."""
+FAR = 600.0
+"""From here on log(1 + e^u) is u, and e^u is not far from overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class BinaryPredictions(ABC):
 
     name: ClassVar[str]
     wanted: ClassVar[str]
+    harmless: ClassVar[float]
 
     values: Matrix
     ignored: Mask | None = None
@@ -44,60 +49,48 @@ class BinaryPredictions(ABC):
         """Which numbers can be scored."""
 
     @abstractmethod
-    def outcomes(self, rows: Rows) -> tuple[Outcome, Outcome]:
-        """What "true" and "false" got, matrices ``Float[rows, labels]``."""
+    def outcome(self, sent: Matrix, true: Mask) -> Outcome:
+        """What the outcomes named by ``true`` got, of numbers as sent."""
 
     @abstractmethod
-    def slopes(self, loss: TargetLoss, rows: Rows, yes: Sloped, no: Sloped) -> tuple[Floats, Floats]:
-        """The slopes of φ(yes) and of φ(no) by the number as sent."""
+    def slopes(self, loss: TargetLoss, true: Mask, outcome: Outcome, believed: Outcome) -> Floats:
+        """The slopes of φ of those outcomes by the number as sent; ``believed`` is the outcome after clipping."""
 
-    def _load(self, rows: Rows, harmless: float) -> Matrix:
-        """A block of rows, those ignored made harmless.
+    def load(self, rows: Rows) -> Matrix:
+        """A block of rows as sent, those ignored made harmless."""
+        block = self.values[rows]
+        return block if self.ignored is None else np.where(self.ignored[rows][:, None], self.harmless, block)
 
-        Raises:
-            InvalidInputError: what is no such number, wherever it stands in the batch.
-        """
-        block = np.ascontiguousarray(self.values[rows])  # strides change the last bits of NumPy's functions
-        if self.ignored is not None:
-            block = np.where(self.ignored[rows][:, None], harmless, block)
-        if not self.valid(block).all():
-            bad = ~self.valid(self.values)
-            bad = bad if self.ignored is None else bad & ~self.ignored[:, None]
-            raise offenders(bad, self.values, self.name, detail=f"{self.wanted} is wanted")
-        return block
+    def refusal(self) -> InvalidInputError:
+        """The error that names what is no such number, wherever it stands in the batch."""
+        bad = ~self.valid(self.values)
+        bad = bad if self.ignored is None else bad & ~self.ignored[:, None]
+        return offenders(bad, self.values, self.name, detail=f"{self.wanted} is wanted")
 
 
 class BinaryLogits(BinaryPredictions):
-    """z with p = 1/(1+e^{−z/T}). Bounds: 8 for log p, p and 1 − p of either outcome."""
+    """z with p = 1/(1+e^{−z/T}). Bounds: 4 for log p, p and 1 − p of either outcome."""
 
     name: ClassVar[str] = "logits"
     wanted: ClassVar[str] = "a finite number or -Infinity (never true)"
+    harmless: ClassVar[float] = 0.0
 
     def valid(self, values: Matrix) -> Mask:
         """Anything but NaN and +∞."""
         return values < np.inf
 
-    def outcomes(self, rows: Rows) -> tuple[Outcome, Outcome]:
-        """The sigmoid and its complement, from e^−|z|."""
-        z = self._load(rows, 0.0)
-        z = z if self.temperature == 1 else z / self.temperature
-        magnitude = np.abs(z)
-        mass = np.exp(-magnitude)
-        log_whole = np.log1p(mass)
-        likely = Outcome(-log_whole, 1 / (1 + mass), mass / (1 + mass))
-        log_unlikely = -magnitude - log_whole
-        positive = z >= 0
-        yes = Outcome(
-            np.where(positive, likely.log_p, log_unlikely),
-            np.where(positive, likely.p, likely.not_p),
-            np.where(positive, likely.not_p, likely.p),
-        )
-        return yes, Outcome(np.where(positive, log_unlikely, likely.log_p), yes.not_p, yes.p)
+    def outcome(self, sent: Matrix, true: Mask) -> Outcome:
+        """From the odds e^u against it, u = ∓z/T; nothing is subtracted."""
+        away, lost = _quotient(np.where(true, -sent, sent), self.temperature)
+        far = away > FAR
+        odds = np.exp(np.minimum(away, FAR)) * (1 + lost)
+        whole = 1 + odds
+        p = np.where(far, np.exp(np.minimum(-away, 0)) * (1 - lost), 1 / whole)
+        return Outcome(-np.where(far, away, np.log1p(odds)), p, odds / whole)
 
-    def slopes(self, loss: TargetLoss, rows: Rows, yes: Sloped, no: Sloped) -> tuple[Floats, Floats]:  # noqa: ARG002  by log p
-        """D log p/dz = (1−p)/T, d log(1−p)/dz = −p/T, of the unclipped p."""
-        p = self.outcomes(rows)[0]
-        return yes[1] * p.not_p / self.temperature, -no[1] * p.p / self.temperature
+    def slopes(self, loss: TargetLoss, true: Mask, outcome: Outcome, believed: Outcome) -> Floats:
+        """D log p/dz = ±(1−p)/T, of the unclipped p."""
+        return np.where(true, loss.slope(believed), -loss.slope(believed)) * outcome.not_p / self.temperature
 
 
 class BinaryProbabilities(BinaryPredictions):
@@ -105,19 +98,24 @@ class BinaryProbabilities(BinaryPredictions):
 
     name: ClassVar[str] = "probabilities"
     wanted: ClassVar[str] = "a probability in [0, 1]"
+    harmless: ClassVar[float] = 0.5
 
     def valid(self, values: Matrix) -> Mask:
         """[0, 1]."""
         return (values >= 0) & (values <= 1)
 
-    def outcomes(self, rows: Rows) -> tuple[Outcome, Outcome]:
-        """P and 1 − p."""
-        p = self._load(rows, 0.5)
-        return Outcome(np.log(p), p, 1 - p), Outcome(np.log1p(-p), 1 - p, p)
+    def outcome(self, sent: Matrix, true: Mask) -> Outcome:
+        """P, or 1 − p."""
+        return Outcome(
+            np.where(true, np.log(sent), np.log1p(-sent)),
+            np.where(true, sent, 1 - sent),
+            np.where(true, 1 - sent, sent),
+        )
 
-    def slopes(self, loss: TargetLoss, rows: Rows, yes: Sloped, no: Sloped) -> tuple[Floats, Floats]:  # noqa: ARG002  by p
-        """dφ/dp and −dφ/d(1−p)."""
-        return loss.slopes_by_probability(*yes), -loss.slopes_by_probability(*no)
+    def slopes(self, loss: TargetLoss, true: Mask, outcome: Outcome, believed: Outcome) -> Floats:  # noqa: ARG002  φ moves with what is believed
+        """±dφ/dp."""
+        slopes = loss.slopes_by_probability(believed, loss.slope(believed))
+        return np.where(true, slopes, -slopes)
 
 
 class BinaryLogProbabilities(BinaryPredictions):
@@ -125,18 +123,37 @@ class BinaryLogProbabilities(BinaryPredictions):
 
     name: ClassVar[str] = "log_probabilities"
     wanted: ClassVar[str] = "a natural logarithm of a probability, at most 0,"
+    harmless: ClassVar[float] = -0.6931471805599453
 
     def valid(self, values: Matrix) -> Mask:
         """At most 0."""
         return values <= 0
 
-    def outcomes(self, rows: Rows) -> tuple[Outcome, Outcome]:
-        """P and 1 − p, and log(1 − p) as Mächler computes log(1 − e^x)."""
-        yes = outcome_of_log_probabilities(self._load(rows, -math.log(2)))
-        likely = yes.log_p > -math.log(2)
-        log_no = np.where(likely, np.log(yes.not_p), np.log1p(-yes.p))
-        return yes, Outcome(log_no, yes.not_p, yes.p)
+    def outcome(self, sent: Matrix, true: Mask) -> Outcome:
+        """P, or 1 − p with its logarithm as Mächler computes log(1 − e^x)."""
+        yes = outcome_of_log_probabilities(sent)
+        log_no = np.where(yes.log_p > self.harmless, np.log(yes.not_p), np.log1p(-yes.p))
+        return Outcome(
+            np.where(true, yes.log_p, log_no),
+            np.where(true, yes.p, yes.not_p),
+            np.where(true, yes.not_p, yes.p),
+        )
 
-    def slopes(self, loss: TargetLoss, rows: Rows, yes: Sloped, no: Sloped) -> tuple[Floats, Floats]:  # noqa: ARG002  by log p
+    def slopes(self, loss: TargetLoss, true: Mask, outcome: Outcome, believed: Outcome) -> Floats:
         """D log(1−p)/d log p = −p/(1−p)."""
-        return yes[1], -no[1] * (no[0].not_p / no[0].p)
+        return loss.slope(believed) * np.where(true, 1, -(outcome.not_p / outcome.p))
+
+
+def _quotient(value: Matrix, divisor: float) -> tuple[Matrix, Floats]:
+    """Value / divisor, and what rounding took from it where that shows in its exponential.
+
+    Divisors beyond 2^±900 leave no room for the parts of a product; their quotients are as rounded.
+    """
+    if divisor == 1:
+        return value, np.zeros(1)
+    quotient = value / divisor
+    inner = np.where(np.abs(quotient) < 2 * FAR, quotient, 0)
+    product = inner * divisor
+    rest = (value - product) - product_rounded_off(inner, divisor, product)
+    shows = (inner != 0) & (2.0**-900 < divisor < 2.0**900)
+    return quotient, np.where(shows, rest / divisor, 0)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lossmeter.engine.arrays import Floats, floats, offenders
-from lossmeter.engine.binary_batch import BinaryBatch, BinaryTargets
+from lossmeter.engine.arrays import Floats
+from lossmeter.engine.binary_batch import BinaryBatch
 from lossmeter.engine.binary_predictions import (
     BinaryLogits,
     BinaryLogProbabilities,
     BinaryPredictions,
     BinaryProbabilities,
 )
+from lossmeter.engine.binary_targets import binary_targets
 from lossmeter.engine.class_batch import ClassBatch
 from lossmeter.engine.losses import BinaryLoss, DivergenceLoss, Loss, TargetLoss
 from lossmeter.engine.predictions import Logits, LogProbabilities, Predictions, Probabilities
@@ -26,7 +27,6 @@ from lossmeter.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lossmeter.engine.arrays import Mask
     from lossmeter.engine.batch import Batch
     from lossmeter.engine.options import Options
 
@@ -113,7 +113,7 @@ def _binary(sent: Sent, loss: BinaryLoss, options: Options) -> Batch:
     """A batch of ``Float[n]`` or ``Float[n, labels]``."""
     values, dtype = sent.values, sent.values.dtype
     single = values.ndim == 1
-    truth = _binary_targets(sent)
+    truth = binary_targets(sent.targets, values.shape, sent.ignore_index)
     matrix = values[:, None] if single else values
     _check_parameters(loss, matrix.shape[1], dtype)
     predictions: BinaryPredictions = _BINARY[sent.name](matrix, truth.ignored, options.temperature)
@@ -127,30 +127,6 @@ def _binary(sent: Sent, loss: BinaryLoss, options: Options) -> Batch:
             sent.class_weights, 2 if single else matrix.shape[1], dtype, truth.counts
         ),
     )
-
-
-def _binary_targets(sent: Sent) -> BinaryTargets:
-    truth = floats(sent.targets, "targets", ranks=(1, 2))
-    if truth.shape != sent.values.shape:
-        detail = f"the shape of the input is wanted, {list(sent.values.shape)}, not {list(truth.shape)}"
-        raise InvalidInputError.at("targets", detail=detail)
-    ignored = _ignored(truth, sent.ignore_index)
-    if ignored is not None:
-        truth = np.where(ignored, 0, truth)
-    if not (np.min(truth) >= 0 and np.max(truth) <= 1):
-        outside = ~((truth >= 0) & (truth <= 1))
-        raise offenders(outside, truth, "targets", detail="a truth in [0, 1] is wanted")
-    return BinaryTargets(truth[:, None] if truth.ndim == 1 else truth, ignored, single=truth.ndim == 1)
-
-
-def _ignored(targets: Floats, ignore_index: int | None) -> Mask | None:
-    if ignore_index is None:
-        return None
-    if targets.ndim > 1:
-        detail = "one target per row is wanted with it, these are rows of labels"
-        raise InvalidInputError.at("ignore_index", detail=detail)
-    ignored = targets == ignore_index
-    return ignored if ignored.any() else None
 
 
 def _check_parameters(loss: Loss, classes: int, dtype: np.dtype[Any]) -> None:

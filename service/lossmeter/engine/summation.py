@@ -40,6 +40,8 @@ def total(values: Vector, threads: int | None = None) -> float:
         values: ``Float[n]``, of one sign.
         threads: how many threads may work; None for one per core.
     """
+    if values.strides == (0,):  # one number, repeated
+        return float(values[0]) * len(values)
     if values.dtype == np.float32:
         return float(np.add.reduce(values, dtype=np.float64))
     if len(values) <= FEW:
