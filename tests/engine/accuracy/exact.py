@@ -158,6 +158,19 @@ def by_logits(slopes: Row, model: Distribution, temperature: float = 1.0) -> Row
     return [(s * not_p - p * others) / mpf(temperature) for s, p, not_p, others in rows]
 
 
+def reach(slopes: Row, model: Distribution, temperature: float = 1.0) -> Row:
+    """The size of what is added up in each of those entries."""
+    sizes = [abs(s) for s in slopes]
+    rows = zip(sizes, model.p, model.not_p, totals_but(sizes), strict=True)
+    return [(s * not_p + p * others) / mpf(temperature) for s, p, not_p, others in rows]
+
+
+def closes(row: NDArray[Any]) -> bool:
+    """Whether a row of gradients sums to 0 within 1 ulp of its largest entry."""
+    largest = np.abs(row).max()
+    return bool(abs(float(total(read(row)))) <= np.spacing(largest)) if np.isfinite(largest) else True
+
+
 # Divergences: Σ a log(a/b) − a + b, which is the textbook's sum where both add up to 1.
 def relative_entropy(a: Distribution, b: Distribution) -> Exact:
     """KL(a‖b)."""
