@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -58,9 +58,10 @@ def share(pieces: Sequence[Rows], work: Callable[[Rows], None], threads: int | N
     try:
         _drain(waiting, work)
     finally:
-        for task in pending:
-            if not task.cancel():  # one that has not begun has nothing left to do
-                task.result()
+        begun = [task for task in pending if not task.cancel()]  # one that has not has nothing left to do
+        wait(begun)
+    for task in begun:
+        task.result()
 
 
 @cache

@@ -120,7 +120,8 @@ class ClassBatch(Batch):
         of_rows: Vector | None = None if samples is None else samples.astype(np.float64)
         if classes is not None:
             of_classes = self._class_weight_of_rows(classes)
-            of_rows = of_classes if of_rows is None else of_rows * of_classes
+            with np.errstate(over="ignore"):  # an infinite weight is refused where they are summed
+                of_rows = of_classes if of_rows is None else of_rows * of_classes
         return Weights(samples, classes, of_rows)
 
     def _class_weight_of_rows(self, classes: Vector) -> Vector:
