@@ -161,6 +161,27 @@ def test_abandoned_requests_give_their_room_back(tight: Server) -> None:
     assert eventually(tight, 200).status_code == 200
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells of memory in /proc")
+def test_refusals_leave_no_memory_behind(server: Server) -> None:
+    """What was read of a large body that is refused goes at once, and not at some garbage collection."""
+
+    def refuse(rows: int) -> int:
+        body = f'{{"logits": [{",".join(["[1], [1, 2]"] * rows)}], "targets": [0]}}'
+        response = httpx2.post(f"{server.url}/v1/score", content=body, headers=JSON, timeout=PATIENCE)
+        assert response.status_code == 422
+        return resident(server)
+
+    before = refuse(10_000)
+    assert refuse(600_000) - before < 50 * 2**20
+
+
+def resident(server: Server) -> int:
+    """Bytes of memory that a server's process holds."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text())
+    assert found
+    return int(found[1]) * 1024
+
+
 @pytest.mark.parametrize("path", ["/v1/score", "/v1/nothing"])
 def test_no_key(guarded: Server, path: str) -> None:
     """Without a key nothing is answered, not even what there is."""
