@@ -272,6 +272,25 @@ def test_too_many_values_are_refused_before_parsing() -> None:
         decode(b"[1" + b",1" * 5_000_000, max_elements=1000)
 
 
+@both
+def test_long_lists_with_numbers_too_large(read: Callable[[bytes], object]) -> None:
+    """Thousands of items among which there are numbers beyond doubles are read as each by itself is."""
+    few = '1e400, -1e999, 7, -0.0, 2.5, "x", "Infinity", "é", true, false, null, ' + "9" * 400
+    items = read(f"[{few}]".encode())
+    assert isinstance(items, list)
+    assert items[:2] == [TooLargeNumber("1e400"), TooLargeNumber("-1e999")]
+    assert items[-1] == TooLargeNumber("9" * 40)
+    assert plain(read(f"[{', '.join([few] * 2_000)}]".encode())) == plain(items * 2_000)
+
+
+@both
+@pytest.mark.parametrize("wrong", [b'"\xed\xa0\x80"', b'"\xff"', b"01", b"1.", b"tru", b"1 1", b""])
+def test_long_lists_with_something_wrong(read: Callable[[bytes], object], wrong: bytes) -> None:
+    """Nothing that is not JSON passes among them."""
+    with pytest.raises(MalformedBodyError):
+        read(b"[" + b"1e400, " * 2_000 + wrong + b", 1e400" * 2_000 + b"]")
+
+
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_any_buffer_is_read(kind: Callable[[bytes], Any]) -> None:
     """Bytes may come in what a server collected them in, and errors too."""
