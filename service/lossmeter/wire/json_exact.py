@@ -248,12 +248,14 @@ def _items(piece: bytes | bytearray) -> list[object] | None:
 
 def _scalars(piece: bytes | bytearray) -> list[object] | None:
     """The same of a piece of ``_SCALARS``, whose numbers may be too large; one by one they take ten times as long."""
-    items = _items(piece)
-    if items is not None:
-        return items
+    return _items(piece) or _loose_items(piece)
+
+
+def _loose_items(piece: bytes | bytearray) -> list[object] | None:
     try:
         # Decoded here: ``loads`` itself would let surrogates pass.
-        items = json.loads((b"[%b]" % bytes(piece)).decode(), parse_float=_literal, parse_int=_literal)
+        text = (b"[%b]" % bytes(piece)).decode()
+        items: list[object] = json.loads(text, parse_float=_literal, parse_int=_literal)
     except ValueError:
         return None
     return items
