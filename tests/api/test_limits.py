@@ -287,6 +287,25 @@ def test_connections_survive_refusals(server: Server) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("HTTP/1.1\r\n", 400),
+        ("HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400),
+        ("HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400),
+        ("HTTP/1.1\r\nHost: a\r\n", 200),
+        ("HTTP/1.0\r\n", 200),
+    ],
+)
+def test_one_host(server: Server, head: str, status: int) -> None:
+    """A request names one host, for a proxy in front might take another of several; HTTP/1.0 may name none."""
+    with socket.create_connection(server.address, timeout=PATIENCE) as connection:
+        connection.sendall(f"GET /v1/losses {head}\r\n".encode())
+        answer = connection.recv(100_000)
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert (b"application/problem+json" in answer) == (status == 400)
+
+
 def test_unexpected_errors() -> None:
     """A bug becomes a 500 that says nothing of itself, in the log with its traceback; the connection lives on."""
     with running(script=BROKEN) as server:

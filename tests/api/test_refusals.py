@@ -260,6 +260,13 @@ OTHERS = [
         pointers=("/targets/1",),
     ),
     Case(
+        "counts of more classes than max_classes",
+        {"counts": [1] * 262_145},
+        path="/v1/class-weights",
+        pointers=("/counts",),
+        says="262144",
+    ),
+    Case(
         "a billion classes, asked for",
         {"targets": [0], "classes": 1_000_000_000, "absent": "zero"},
         path="/v1/class-weights",
@@ -272,7 +279,7 @@ HTTP = [
     Case("no such path", "", 404, path="/v1/scores"),
     Case("a slash too many", "", 404, path="/v1/score/"),
     Case("GET of a POST", b"", 405, method="GET", headers={}, answers_with={"Allow": "POST"}),
-    Case("POST of a GET", scored(), 405, path="/v1/losses", answers_with={"Allow": "GET"}),
+    Case("POST of a GET", scored(), 405, path="/v1/losses", answers_with={"Allow": "GET, HEAD"}),
     Case("DELETE", b"", 405, method="DELETE", headers={}, answers_with={"Allow": "POST"}),
     Case(
         "no Content-Type",

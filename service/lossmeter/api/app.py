@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 import lossmeter
 from lossmeter.api import health, v1
 from lossmeter.api.auth import Authentication
-from lossmeter.api.boundary import Boundary, Head
+from lossmeter.api.boundary import Boundary, Head, Host
 from lossmeter.api.docs import add_docs
 from lossmeter.api.errors import add_error_handlers
 from lossmeter.api.limits import Limits
@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _middleware(settings: Settings) -> list[Middleware]:
     """From the outside in: nothing is read before the caller is known, or computed before there is room."""
     keys = [Middleware(Authentication, settings.api_keys)] if settings.api_keys else []
-    return [Middleware(Boundary), Middleware(Head), *keys, Middleware(Limits, settings)]
+    return [Middleware(Boundary), Middleware(Host), Middleware(Head), *keys, Middleware(Limits, settings)]
 
 
 @asynccontextmanager

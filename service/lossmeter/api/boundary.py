@@ -1,4 +1,4 @@
-"""The outermost shell: HEAD for every GET, and an answer even when the service itself fails."""
+"""The outermost shell: HTTP's rules of every server, and an answer even when the service itself fails."""
 
 from __future__ import annotations
 
@@ -41,6 +41,28 @@ class Boundary:
             LOG.exception("unexpected error while answering %s %s", scope["method"], scope["path"])
             detail = "The service failed unexpectedly; this is not the request's fault."
             await problems.response(500, detail, scope)(scope, receive, send)
+
+
+class Host:
+    """Refuses a request that does not name one host, which proxies and servers might each take for another.
+
+    RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request
+    message that lacks a Host header field and to any request message that contains more than one".
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on whatever has one."""
+        if scope["type"] == "http":
+            hosts = sum(name == b"host" for name, _ in scope["headers"])
+            if hosts > 1 or (hosts == 0 and scope["http_version"] == "1.1"):
+                detail = f"One Host header is wanted, not {hosts}."
+                headers = {"Connection": "close"}
+                await problems.response(400, detail, scope, headers=headers)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
 
 class Head:

@@ -64,9 +64,15 @@ def of(error: Exception, scope: Scope) -> Response:
             return problems.response(STATUS[type(error)], str(error), scope)
         case HTTPException():
             detail = _SENTENCES.get(error.status_code, error.detail)
-            return problems.response(error.status_code, detail, scope, headers=error.headers)
+            return problems.response(error.status_code, detail, scope, headers=_headers(error))
         case RequestValidationError():
             # Bodies are checked before FastAPI sees them; what it refuses was not read as JSON.
             return problems.response(415, "The Content-Type header cannot be read.", scope)
         case _:
             raise error
+
+
+def _headers(error: HTTPException) -> dict[str, str]:
+    """Those of the exception; where GET is allowed, HEAD is, which the routes do not know."""
+    headers = dict(error.headers or {})
+    return headers | {"Allow": "GET, HEAD"} if headers.get("Allow") == "GET" else headers

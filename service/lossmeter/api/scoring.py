@@ -111,6 +111,9 @@ def _check_classes(arguments: dict[str, Any], most: int) -> None:
     classes = arguments.get("classes", 0)
     if classes > most:
         raise InvalidInputError.at("classes", detail=f"at most {most} classes are taken", value=classes)
+    counts = arguments.get("counts")
+    if counts is not None and counts.size > most:
+        raise InvalidInputError.at("counts", detail=f"at most {most} classes are taken, not {counts.size}")
     targets = arguments.get("targets")
     if targets is None or targets.ndim != 1:
         return
