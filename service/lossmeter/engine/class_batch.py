@@ -57,8 +57,7 @@ class ClassBatch(Batch):
             0 if targets.ignored is None else int(np.count_nonzero(targets.ignored))
         )
         self.weights = self._weigh(sample_weights, class_weights)
-        if self._at_target is not None and targets.soft is None and not options.label_smoothing:
-            self.matrices = 2
+        self.matrices = self._kept_matrices()
 
     def score(self, rows: Rows, scale: float, output: Output) -> None:
         """One block: its hard rows by their target, the others by every class."""
@@ -112,6 +111,13 @@ class ClassBatch(Batch):
         buffer = np.empty((len(rows), gradients.shape[1]), gradients.dtype)
         write(slopes, buffer)
         gradients[rows] = buffer
+
+    def _kept_matrices(self) -> int:
+        """A target alone needs its masses and a buffer; every class a few forms of p; a divergence many terms."""
+        if self._at_target is not None and self.targets.soft is None and not self.options.label_smoothing:
+            return 2
+        explained = "kl" in self.options.include or "contributions" in self.options.include
+        return 8 if explained or isinstance(self.loss, DivergenceLoss) else 4
 
     def _weigh(self, samples: Vector | None, classes: Vector | None) -> Weights:
         ignored = self.targets.ignored

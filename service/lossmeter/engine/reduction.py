@@ -13,6 +13,7 @@ from lossmeter.engine.summation import total
 from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from lossmeter.engine.arrays import Floats
     from lossmeter.engine.options import Options
 
 
@@ -28,11 +29,10 @@ def reduced(batch: Batch, shape: tuple[int, ...], options: Options, threads: int
     output = Output.empty(batch.shape, batch.dtype, options)
     scale = (mean if options.reduction == "mean" else 1.0) / nats
     blocks.run(batch.shape, lambda rows: batch.score(rows, scale, output), threads, batch.matrices)
-    losses = output.losses if nats == 1 else output.losses / output.losses.dtype.type(nats)
+    losses = _divided(output.losses, nats)
     whole = total(losses, threads) if options.reduction != "none" else None
     if whole is not None and options.reduction == "mean":
         whole = whole / denominator if denominator else 0.0
-    contributions = output.contributions
     return Scores(
         loss=whole,
         reduction=options.reduction,
@@ -45,8 +45,8 @@ def reduced(batch: Batch, shape: tuple[int, ...], options: Options, threads: int
         gradients=None if output.gradients is None else output.gradients.reshape(shape),
         kl=_breakdown(batch, output, mean, nats),
         contributions=None
-        if contributions is None
-        else (contributions / contributions.dtype.type(nats)).reshape(shape),
+        if output.contributions is None
+        else _divided(output.contributions, nats).reshape(shape),
         probabilities=None if output.probabilities is None else output.probabilities.reshape(shape),
     )
 
@@ -55,9 +55,13 @@ def _breakdown(batch: Batch, output: Output, mean: float, nats: float) -> KLBrea
     """The KL part; cross-entropy is made of the other two, so that they add up to the last digit."""
     if output.kl_divergence is None or output.target_entropy is None:
         return None
-    unit = output.kl_divergence.dtype.type(nats)
-    divergence, entropy = output.kl_divergence / unit, output.target_entropy / unit
+    divergence, entropy = _divided(output.kl_divergence, nats), _divided(output.target_entropy, nats)
     with np.errstate(all="ignore"):
-        weighted = weighed(batch.weights.of_rows, divergence.astype(np.float64))
+        weighted = weighed(batch.weights.of_rows, divergence.astype(np.float64, copy=False))
         by_class = (batch.by_class(weighted) * mean).astype(divergence.dtype)
     return KLBreakdown(entropy, entropy + divergence, divergence, by_class)
+
+
+def _divided(values: Floats, nats: float) -> Floats:
+    """What is in nats in the unit that holds so many of them, in place."""
+    return values if nats == 1 else np.divide(values, values.dtype.type(nats), out=values)
