@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 FAR = {np.dtype(np.float32): 40.0, np.dtype(np.float64): 600.0}
 """From here on log(1 + e^u) is u, and neither e^u nor e^−u is anywhere near the end of its dtype."""
 
+GLANCE = 64
+"""Soft truths show among so few."""
+
 _INTEGERS: dict[int, type[np.signedinteger[Any]]] = {4: np.int32, 8: np.int64}
 
 
@@ -49,7 +52,8 @@ class Leaning:
         self.calm = bool(np.min(sent) >= -far and np.max(sent) <= far)
         self._away = self._vector("away")
         np.bitwise_xor(_bits(sent), self._side, out=_bits(self._away))
-        self._odds = self._vector("odds")
+        # Without r and far logits u itself is done with: one array less in the cache.
+        self._odds = self._away if self.hard and self.calm else self._vector("odds")
         np.exp(self._away if self.calm else np.minimum(self._away, far), out=self._odds)
 
     def losses(self) -> Matrix:
@@ -99,7 +103,8 @@ def _sides(
     """The sign bit of every truth that leans to 1, and the minor shares; None where all of them are 0."""
     block = targets.load(rows)
     truth = _flat("truth", block, block.dtype if block.dtype.kind == "f" else dtype)
-    minor = None if _are_hard(truth) and not smoothing else _minor_shares(truth)
+    hard = not smoothing and _are_hard(truth[:GLANCE]) and _are_hard(truth)
+    minor = None if hard else _minor_shares(truth)
     if minor is not None:
         if not np.min(minor) >= 0:
             targets.check()

@@ -81,12 +81,7 @@ class BinaryLogits(BinaryPredictions):
 
     def outcome(self, sent: Matrix, true: Mask) -> Outcome:
         """From the odds e^u against it, u = ∓z/T; nothing is subtracted."""
-        away, lost = _quotient(np.where(true, -sent, sent), self.temperature)
-        far = away > FAR
-        odds = np.exp(np.minimum(away, FAR)) * (1 + lost)
-        whole = 1 + odds
-        p = np.where(far, np.exp(np.minimum(-away, 0)) * (1 - lost), 1 / whole)
-        return Outcome(-np.where(far, away, np.log1p(odds)), p, odds / whole)
+        return _LogitOutcome(*_quotient(np.where(true, -sent, sent), self.temperature))
 
     def slopes(self, loss: TargetLoss, true: Mask, outcome: Outcome, believed: Outcome) -> Floats:
         """D log p/dz = ±(1−p)/T, of the unclipped p."""
@@ -157,3 +152,30 @@ def _quotient(value: Matrix, divisor: float) -> tuple[Matrix, Floats]:
     rest = (value - product) - product_rounded_off(inner, divisor, product)
     shows = (inner != 0) & (2.0**-900 < divisor < 2.0**900)
     return quotient, np.where(shows, rest / divisor, 0)
+
+
+class _LogitOutcome(Outcome):
+    """An outcome against which the odds are e^u, u known beyond its last digit."""
+
+    def __init__(self, away: Matrix, lost: Floats) -> None:
+        self._away, self._lost = away, lost
+        far = away > FAR
+        odds = np.exp(np.minimum(away, FAR))
+        odds += odds * lost
+        whole = 1 + odds
+        least = np.exp(np.minimum(-away, 0))
+        p = np.where(far, least - least * lost, 1 / whole)
+        super().__init__(-np.where(far, away, np.log1p(odds)), p, odds / whole)
+
+    def not_p_to(self, power: float) -> Floats:
+        """E^(power·min(u, 0)) / (1 + e^−|u|)^power: its error hardly grows with the power. Bound: 5 + power/2."""
+        if power == 0:
+            return np.ones_like(self._away)
+        below = np.minimum(self._away, 0)
+        exponent = below * power
+        lost = product_rounded_off(below, power, exponent) + power * np.where(below < 0, self._lost, 0)
+        fade = np.exp(exponent)
+        fade = np.where(np.isfinite(lost), fade + fade * lost, fade)
+        least = np.exp(-np.abs(self._away))
+        whole = 1 + least
+        return fade * (whole**-power * (1 - power * ((least - (whole - 1)) / whole)))

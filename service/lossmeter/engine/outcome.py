@@ -25,6 +25,10 @@ class Outcome:
     def __init__(self, log_p: Floats, p: Floats, not_p: Floats) -> None:
         self.log_p, self.p, self.not_p = log_p, p, not_p
 
+    def not_p_to(self, power: float) -> Floats:
+        """(1 − p)^power."""
+        return self.not_p**power
+
 
 class RatioOutcome(Outcome):
     """An outcome known by its mass and that of everything else; p and 1 − p are made when a loss looks at them."""

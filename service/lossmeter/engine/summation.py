@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lossmeter.engine.arrays import Vector
 
-CHUNK = 1 << 17
+CHUNK = 1 << 15
 """How many numbers are summed at a time: few enough for the cache, and for the coarse parts to add exactly."""
 
 FEW = 256
@@ -65,13 +65,15 @@ def _exactly(values: Iterable[float]) -> float:
 
 def _parts(values: Vector) -> tuple[float, float, float]:
     """Three numbers whose exact sum is that of the values, but for what lies below 2⁻⁶⁴ of the largest."""
-    largest = float(np.max(np.abs(values)))
+    largest = max(float(np.max(values)), -float(np.min(values)))
     split = math.ldexp(1.0, math.frexp(largest)[1] + ROOM) if largest < 2.0**900 else math.inf
     if not math.isfinite(split):
         return float(np.add.reduce(values)), 0.0, 0.0
-    high = (values + split) - split
+    high = values + split
+    high -= split
     low = values - high
     finer = math.ldexp(split, ROOM - 53)
-    middle = (low + finer) - finer
+    middle = low + finer
+    middle -= finer
     low -= middle
     return float(np.add.reduce(high)), float(np.add.reduce(middle)), float(np.add.reduce(low))

@@ -51,19 +51,14 @@ class Focal(TargetLoss):
 
     def phi(self, outcome: Outcome) -> Floats:
         """−(1−p)^γ log p."""
-        return self._fade(outcome) * -outcome.log_p
+        return outcome.not_p_to(self.gamma) * -outcome.log_p
 
     def slope(self, outcome: Outcome) -> Floats:
         """−(1−p)^γ (1 + γ p (−log p)/(1−p)); p (−log p)/(1−p) is 1 at p = 1 and 0 at p = 0."""
         surprise = np.where(outcome.p > 0, outcome.p * -outcome.log_p, 0)
         pull = np.where(outcome.not_p > 0, surprise / outcome.not_p, 1)
-        return self._fade(outcome) * (-1 - self.gamma * pull)
+        return outcome.not_p_to(self.gamma) * (-1 - self.gamma * pull)
 
     def class_factors(self) -> Vector | None:
         """α."""
         return self.alpha
-
-    def _fade(self, outcome: Outcome) -> Floats:
-        """(1−p)^γ."""
-        faded: Floats = outcome.not_p**self.gamma
-        return faded
