@@ -216,6 +216,15 @@ def test_exactly_one_input() -> None:
     assert not divergence.is_valid({"p": [[1, 0]], "p_logits": [[0, 0]]})
 
 
+@pytest.mark.parametrize("field", ["logits", "probabilities", "log_probabilities"])
+def test_ignored_rows_may_hold_nan(client: httpx2.Client, field: str) -> None:
+    """What the server scores, a client that checks against the document may send."""
+    good = {"logits": [0, 0], "probabilities": [0.5, 0.5], "log_probabilities": [-math.log(2)] * 2}[field]
+    request = {field: [["NaN", 0], good], "targets": [9, 0], "ignore_index": 9}
+    validator({"$ref": "#/components/schemas/ScoreRequest"}).validate(request)
+    assert client.post("/v1/score", json=request).status_code == 200
+
+
 def test_keys_are_documented_only_where_asked() -> None:
     """Without keys the document asks for none; with them it says how to send one, and that probes need none."""
     assert "securitySchemes" not in DOCUMENT["components"]

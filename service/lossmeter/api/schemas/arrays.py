@@ -25,7 +25,6 @@ REAL: Final[Schema] = {"type": "number"}
 NOT_NEGATIVE: Final[Schema] = {"type": "number", "minimum": 0}
 UNIT_INTERVAL: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 MASKABLE: Final[Schema] = {"anyOf": [{"type": "number"}, {"const": "-Infinity"}]}
-LOGARITHM: Final[Schema] = {"anyOf": [{"type": "number"}, {"const": "-Infinity"}]}
 CLASS_INDEX: Final[Schema] = {"type": "integer"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
@@ -101,8 +100,11 @@ Matrix2 = Annotated[Array, PlainValidator(reader(2))]
 VectorOrMatrix = Annotated[Array, PlainValidator(reader(1, 2))]
 """A request's array of rank 1 or 2."""
 
-Logits = Annotated[VectorOrMatrix, WithJsonSchema(either(matrix(MASKABLE), vector(MASKABLE)))]
-Probabilities = Annotated[
-    VectorOrMatrix, WithJsonSchema(either(matrix(UNIT_INTERVAL), vector(UNIT_INTERVAL)))
-]
-LogProbabilities = Annotated[VectorOrMatrix, WithJsonSchema(either(matrix(LOGARITHM), vector(LOGARITHM)))]
+# Rows that are ignored may hold NaN, so a schema without it would refuse what is scored.
+_LOGIT: Final[Schema] = {"anyOf": [{"type": "number"}, {"type": "string", "enum": ["-Infinity", "NaN"]}]}
+_PROBABILITY: Final[Schema] = {"anyOf": [UNIT_INTERVAL, {"const": "NaN"}]}
+
+Logits = Annotated[VectorOrMatrix, WithJsonSchema(either(matrix(_LOGIT), vector(_LOGIT)))]
+Probabilities = Annotated[VectorOrMatrix, WithJsonSchema(either(matrix(_PROBABILITY), vector(_PROBABILITY)))]
+LogProbabilities = Logits
+"""Of the inputs of /v1/score, these have the same elements."""

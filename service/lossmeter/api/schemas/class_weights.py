@@ -80,7 +80,8 @@ class ClassWeightsRequest(Document):
     targets: Annotated[
         VectorOrMatrix, WithJsonSchema(either(vector(CLASS_INDEX | {"minimum": 0}), matrix(UNIT_INTERVAL)))
     ] = optional(
-        "Class indices `Int[n]`, or one distribution per row, `Float[n, classes]`, whose columns are summed."
+        "Class indices `Int[n]`, or shares in [0, 1], `Float[n, classes]`, whose columns are summed: one "
+        "distribution per row, or several labels."
     )
     counts: Annotated[Vector1, WithJsonSchema(vector(NOT_NEGATIVE))] = optional(
         "Number of examples of each class, `Float[classes]`, each ≥ 0; fractions are soft targets added up."

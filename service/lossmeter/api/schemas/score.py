@@ -84,8 +84,8 @@ class ScoreRequest(Document):
         "masked (whose probability as sent is not exactly 0); for binary losses t(1−α) + α/2.",
     )
     ignore_index: Integer = optional(
-        "Rows whose class index equals it count nowhere: loss 0, gradient 0, even if the row holds NaN. "
-        "Needs class indices as targets. Default: none."
+        "Rows whose class index equals it count nowhere: loss 0, gradient 0 and 0 in all else that the "
+        "answer has of the row, even if it holds NaN. Needs class indices as targets. Default: none."
     )
     temperature: Annotated[float, Field(gt=0)] = Field(
         default=1.0,
@@ -107,8 +107,9 @@ class ScoreRequest(Document):
     )
     epsilon: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         default=0.0,
-        description="Probabilities are clipped to at least this, in [0, 0.5); their gradient is then 0. 0 "
-        "never clips: a certain miss costs infinity.",
+        description="Probabilities are clipped to at least this, in [0, 0.5); their gradient is then 0. "
+        "`kl` and `contributions` are of the clipped ones, `probabilities` of the answer are not. 0 never "
+        "clips: a certain miss costs infinity.",
     )
     tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=1e-6,
@@ -133,7 +134,8 @@ class KLBreakdown(BaseModel):
     kl_divergence: Vector = Field(description="`Float[n]`: KL(p‖q) ≥ 0, never a tiny negative.")
     by_class: Vector = Field(
         description="`Float[classes]`: the share of the weighted mean KL that falls on each true class; "
-        "it adds up."
+        "it adds up. Of a binary loss: of the truths 0 and 1 for `Float[n]`, of each label for `Float[n, "
+        "labels]`."
     )
 
 
