@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,13 +18,19 @@ from engine.cases import (
     Case,
     arrays_of,
     as_form,
+    assert_close,
     assert_same_bits,
     random_logits,
     random_truth,
     scored,
 )
 from lossmeter.engine import LOSSES, Loss, Parameter, make_loss, score
+from lossmeter.engine.losses import BinaryLoss, TargetLoss
 from lossmeter.engine.options import PARTS
+
+if TYPE_CHECKING:
+    from lossmeter.engine.arrays import Floats
+    from lossmeter.engine.outcome import Outcome
 
 CONTRACT = {
     "cross_entropy",
@@ -187,3 +194,52 @@ def test_calls_from_many_threads() -> None:
         thread.join(60)
     for one, other in zip(alone, together, strict=True):
         assert_same_bits(one, other)
+
+
+class _Surprise(TargetLoss):
+    """φ = (log p)², a loss that no registry knows."""
+
+    name: ClassVar[str] = "surprise"
+
+    def phi(self, outcome: Outcome) -> Floats:
+        """(log p)²."""
+        return outcome.log_p**2
+
+    def slope(self, outcome: Outcome) -> Floats:
+        """2 log p."""
+        return 2 * outcome.log_p
+
+
+class _BinarySurprise(BinaryLoss):
+    """The same of both outcomes of every label."""
+
+    name: ClassVar[str] = "binary_surprise"
+
+    @property
+    def of_outcome(self) -> TargetLoss:
+        """(log p)²."""
+        return _Surprise()
+
+
+def test_a_loss_of_ones_own() -> None:
+    """An instance of a class outside the registry is scored like any other: two lines of calculus are enough."""
+    p = np.array([[0.25, 0.75]])
+    over_classes = score(logits=np.log(p), targets=[0], loss=_Surprise())
+    assert over_classes.loss == pytest.approx(math.log(4) ** 2, rel=1e-15)
+    slope = -2 * math.log(4)
+    assert_close(over_classes.gradients, [[0.75 * slope, -0.75 * slope]], rtol=1e-14)
+    over_labels = score(probabilities=p, targets=[[0, 1]], loss=_BinarySurprise())
+    assert_close(over_labels.losses, [2 * math.log(0.75) ** 2], rtol=1e-14)
+    assert "surprise" not in LOSSES
+
+
+def test_a_loss_of_no_kind_is_a_mistake_of_the_programmer() -> None:
+    """What is neither of targets, of divergences nor binary cannot be scored, and is no fault of the input."""
+    with pytest.raises(TypeError, match="Nothing"):
+        score(logits=[[0.0]], targets=[0], loss=type("Nothing", (Loss,), {})())
+
+
+def test_a_scheme_counts_the_shares_of_soft_targets() -> None:
+    """The scheme "balanced" on distributions counts Σ t of every class."""
+    scores = score(logits=np.zeros((2, 2)), targets=[[0.5, 0.5], [1.0, 0.0]], class_weights="balanced")
+    assert_close(scores.class_weights, [2 / 3, 2], rtol=1e-15)
