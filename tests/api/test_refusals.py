@@ -194,6 +194,18 @@ LOSSES = [
     Case(
         "a parameter that is null", scored(loss={"name": "focal", "gamma": None}), pointers=("/loss/gamma",)
     ),
+    Case(
+        "one number for one per class",
+        scored(loss={"name": "focal", "alpha": 0.5}),
+        pointers=("/loss/alpha",),
+        says="is a single number",
+    ),
+    Case(
+        "a string for a number or one per label",
+        scored(loss={"name": "binary_cross_entropy", "pos_weight": "3"}),
+        pointers=("/loss/pos_weight",),
+        says="must be a number, or an array",
+    ),
     Case("a negative gamma", scored(loss={"name": "focal", "gamma": -1}), pointers=("/loss/gamma",)),
     Case("an unknown scheme", scored(class_weights={"scheme": "fair"}), pointers=("/class_weights/scheme",)),
     Case(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, PlainValidator, ValidationInfo, WithJsonSchema
 from typing_extensions import TypeAliasType
 
+from lossmeter.errors import InvalidInputError
 from lossmeter.wire.json import as_array
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def scalar_or_vector(value: object, info: ValidationInfo) -> float | Array:
     """A Pydantic validator for a parameter that is one number, or one per class."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
+    if isinstance(value, str | bool | dict) or value is None:
+        raise InvalidInputError.at(detail="must be a number, or an array of numbers", value=value)
     return reader(1)(value, info)
 
 

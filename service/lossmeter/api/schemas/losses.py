@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Uni
 from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, create_model
 
 from lossmeter.api.schemas import words
-from lossmeter.api.schemas.arrays import REAL, either, scalar_or_vector, vector
+from lossmeter.api.schemas.arrays import REAL, either, reader, scalar_or_vector, vector
 from lossmeter.api.schemas.document import Document, read
 from lossmeter.engine import LOSSES
 from lossmeter.errors import InvalidInputError
@@ -46,7 +46,8 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
     described = WithJsonSchema(parameter_schema(parameter))
     default = Field(default_factory=lambda: None)
     if parameter.vector:
-        return Annotated[Any, PlainValidator(scalar_or_vector), described], default
+        validator = PlainValidator(scalar_or_vector if parameter.scalar else reader(1))
+        return Annotated[Any, validator, described], default
     return Annotated[float, described], default
 
 
