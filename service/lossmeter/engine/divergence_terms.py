@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lossmeter.engine.numerics import log1p_minus, row_sums
+from lossmeter.engine.numerics import log1p_minus, nearly_equal, row_sums
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats, Mask, Matrix, Vector
@@ -19,11 +19,12 @@ NEAR = 0.4
 
 
 def gap(targets: Floats, p: Floats, not_p: Floats) -> Floats:
-    """P − t, exact where t is 1 and p rounds to it.
+    """P − t, from the small sides where both are above one half.
 
-    Bound: 1 where one of the two is 0 or 1, or they are within a factor of two of each other; else 1 of the larger.
+    Bound: 1 of p and t as given, and of 1 − p where that is the smaller.
     """
-    return np.where(targets == 1, -not_p, p - targets)
+    upper = (targets > 0.5) & (p > 0.5)  # noqa: PLR2004  from one half on 1 − t is exact
+    return np.where(upper, (1 - targets) - not_p, p - targets)
 
 
 def log_ratio(log_b: Floats, a: Floats, difference: Floats) -> Floats:
@@ -37,7 +38,7 @@ def log_quotient(a: Floats, log_a: Floats, b: Floats, log_b: Floats, difference:
     Bound: 4 for a, b and b − a as given.
     """
     relative = difference / a
-    near = np.abs(relative) < NEAR
+    near = nearly_equal(relative)
     smallest = np.finfo(a.dtype).tiny
     quotient = np.log(b / a)
     # What underflowed is known by its logarithm only.
@@ -104,7 +105,7 @@ def entropy(p: Matrix, log_p: Matrix) -> Vector:
 def _terms(a: Matrix, log_a: Matrix, b: Matrix, log_b: Matrix, difference: Matrix) -> Matrix:
     """A log(a/b) − a + b ≥ 0, elementwise."""
     relative = difference / a
-    near = np.abs(relative) < NEAR
+    near = nearly_equal(relative)
     small = a * log1p_minus(np.where(near, relative, 0))
     large = a * log_quotient(b, log_b, a, log_a, -difference) + difference
     return np.where(a == 0, b, np.where(near, small, large))

@@ -96,7 +96,8 @@ def _compared(
         vectors["reverse_kl_divergence"][rows] = pair.backward
         vectors["jensen_shannon"][rows] = pair.jensen_shannon
         if spread is not None:
-            spread[rows] = pair.contributions / nats + 0.0
+            spread[rows] = pair.contributions / nats
+            spread[rows] += 0.0  # no -0.0
 
     blocks.run(shape, look, threads)
     scaled = {kind: vector / dtype.type(nats) for kind, vector in vectors.items()}

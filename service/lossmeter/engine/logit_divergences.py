@@ -48,8 +48,10 @@ def log_ratio(a: Matrix, p: Outcome, b: Matrix, q: Outcome) -> Matrix:
     steps = _Steps.between(a, p.p, b, a + b)
     only_q = steps.only_q(a, q.p)
     share = _log_kept(only_q, q.p) - _log_kept(steps.only_p, p.p)
-    steps = steps.lowered((p.log_p - q.log_p)[steps.at])
-    # That was right to the rounding of the logarithms; now E_p[q/p] is what it must be.
+    far = (p.log_p - q.log_p)[steps.at]
+    near = steps.log_expectation() - share
+    steps = steps.lowered(np.where(np.abs(far) < 0.5, near, far))  # noqa: PLR2004  beyond, the logarithms hardly cancel
+    # That was right to the rounding of the reference; now E_p[q/p] is what it must be.
     amiss = steps.log_expectation() - share
     steps = steps.lowered(np.where(np.isfinite(amiss), amiss, 0))
     alone = np.where(steps.only_p > 0, -np.inf, np.where(only_q > 0, np.inf, 0))

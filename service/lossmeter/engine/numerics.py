@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Floats, Matrix, Vector
+    from lossmeter.engine.arrays import Floats, Mask, Matrix, Vector
 
 LONG_ROW = 64
 """From this many classes on a row is long enough to be summed along its own memory."""
@@ -48,17 +48,22 @@ def rounded_off(minuend: Floats, subtrahend: Floats, difference: Floats) -> Floa
 def log1p_minus(u: Floats) -> Floats:
     """U − log(1+u) ≥ 0, for u ≥ −1.
 
-    Bound: 8. Near 0 the two terms cancel, so there it is the series of 2 artanh(u/(2+u)) with u taken out
-    (the form of R's log1pmx); elsewhere the difference itself.
+    Bound: 4. Near 0 the two terms cancel, so there it is the series of 2 artanh(u/(2+u)) with u taken out
+    (the form of R's log1pmx); elsewhere the difference itself, which keeps at least a third of its larger term.
     """
-    near = np.abs(u) < 0.4  # noqa: PLR2004  beyond, the difference keeps at least 1/7 of its larger term
+    near = nearly_equal(u)
     inner = np.where(near, u, 0)
     ratio = inner / (2 + inner)
     square = ratio * ratio
     series = np.zeros_like(square)
-    for odd in range(27, 1, -2):
+    for odd in range(43, 1, -2):
         series = (series + 2.0 / odd) * square
     return np.where(near, ratio * (inner - series), u - np.log1p(u))
+
+
+def nearly_equal(relative: Floats) -> Mask:
+    """Where b = a (1 + relative) is so near to a that log(b/a) and b/a − 1 cancel; there |u/(2+u)| is at most 3/7."""
+    return (relative > -0.6) & (relative < 1.5)  # noqa: PLR2004  of the same ratio
 
 
 def exp_minus(h: Floats) -> Floats:

@@ -40,8 +40,9 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, threads: int | None 
 
     def look(rows: Rows) -> None:
         outcome = rows_of.all_classes(rows).outcome
-        p[rows], log_p[rows] = outcome.p, outcome.log_p + 0.0
-        top = np.max(values[rows], axis=1) / values.dtype.type(temperature)
+        p[rows], log_p[rows] = outcome.p, outcome.log_p
+        log_p[rows] += 0.0  # no -0.0
+        top = np.max(values[rows], axis=1).astype(np.float64) / temperature
         log_sum_exp[rows] = top - np.max(outcome.log_p, axis=1)
         entropies[rows] = entropy(outcome.p, outcome.log_p)
 

@@ -222,6 +222,17 @@ def divergence_loss(name: str, truth: Distribution, model: Distribution) -> tupl
     return jensen_shannon(truth, model), [p * log(2 * p / (t + p)) / 2 if p else mpf(0) for t, p in pairs]
 
 
+def pulls(name: str, truth: Distribution, model: Distribution) -> Row:
+    """What the rounding of a truth that had to be computed makes of a loss, t ∂L/∂t."""
+    if name == "squared_error":
+        return [2 * t * gap for t, gap in zip(truth.p, differences(model, truth), strict=True)]
+    ratios = [t and p and (log(t / p), log(2 * t / (t + p))) for t, p in zip(truth.p, model.p, strict=True)]
+    place = {"kl_divergence": 0, "jensen_shannon": 1}.get(name)
+    if place is None:
+        return [p - t for t, p in zip(truth.p, model.p, strict=True)]
+    return [t * ratio[place] if ratio else mpf(0) for t, ratio in zip(truth.p, ratios, strict=True)]
+
+
 def units(returned: float, truth: Exact, dtype: type[np.floating[Any]], scale: Exact = 0) -> float:
     """How far off, in units of the dtype's rounding (2⁻⁵³, 2⁻²⁴) of the truth, or of ``scale`` where that is larger.
 

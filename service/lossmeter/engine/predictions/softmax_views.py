@@ -119,10 +119,10 @@ class SharedLogits:
         np.subtract(p, shares, out=written)
         left = row_sums(written) / np.where(self.shared > 0, self.shared, 1)
         np.subtract(written, np.multiply(p, left[:, None], out=p), out=written)
-        np.multiply(written, factor, out=written)
         in_place = written.shape[1] >= LONG_ROW and out.flags.c_contiguous
-        answer = out if in_place else written.astype(out.dtype, copy=False)
-        np.add(written, 0.0, out=answer)  # no -0.0
+        answer = np.multiply(written, factor, out=out if in_place else written)
+        answer = answer.astype(out.dtype, copy=False)
+        np.add(answer, 0.0, out=answer)  # no -0.0
         close_rows(answer, heaviest)
         if not in_place:
             np.copyto(out, answer)
