@@ -14,7 +14,7 @@ from lossmeter.engine import blocks
 from lossmeter.engine.arrays import Mask, Matrix
 from lossmeter.engine.batch import Batch, Output, Weights, clipped, flat_where, weighed
 from lossmeter.engine.binary_divergence import contributions, divergences, entropies
-from lossmeter.engine.binary_kernel import Leaning, sums
+from lossmeter.engine.binary_kernel import Leaning
 from lossmeter.engine.binary_predictions import BinaryLogits
 from lossmeter.engine.numerics import finite_product, row_sums
 
@@ -67,6 +67,7 @@ class BinaryBatch(Batch):
             if sample_weights is not None:
                 of_rows = of_rows * sample_weights.astype(np.float64)
         self.weights = Weights(sample_weights, class_weights, of_rows)
+        self._weightless = bool((self._yes_weight == 1).all())
         self._plain = (
             isinstance(predictions, BinaryLogits)
             and loss.of_outcome.linear
@@ -78,8 +79,7 @@ class BinaryBatch(Batch):
         """One block, label by label."""
         if self._plain:
             self._score_plain(rows, scale, output)
-        explained = {"kl", "contributions", "probabilities"}.intersection(self._options.include)
-        if explained or not self._plain:
+        if not self._plain or {"kl", "contributions", "probabilities"}.intersection(self._options.include):
             for piece in self._pieces(rows):
                 seen = self._read(piece)
                 if not self._plain:
@@ -95,22 +95,24 @@ class BinaryBatch(Batch):
 
     def _score_plain(self, rows: Rows, scale: float, output: Output) -> None:
         """Binary cross-entropy of logits whose weights do not depend on the truth."""
-        logits, weight = self._predictions.load(rows), self._yes_weight.astype(self.dtype)
+        logits = self._predictions.load(rows)
         block = Leaning(logits, self._targets, rows, self._options.label_smoothing)
         if not (block.calm or self._predictions.valid(logits).all()):
             raise self._refusal()
-        samples, unweighted = self.weights.samples(rows), bool((weight == 1).all())
+        samples, labels = self.weights.samples(rows), self._yes_weight
+        unweighted = self._weightless and samples is None
         losses = block.losses()
-        summed = sums(losses if unweighted else finite_product(weight, losses))
+        summed = block.sums(losses if self._weightless else finite_product(labels.astype(self.dtype), losses))
         output.losses[rows] = weighed(samples, summed)
         if output.gradients is None:
             return
-        factor: Floats = np.asarray(scale) if unweighted else self._yes_weight * scale
-        if samples is not None:
-            factor = factor * samples.astype(np.float64)[:, None]
-        np.multiply(block.slopes(), factor.astype(self.dtype), out=output.gradients[rows])
-        if not (block.hard and block.calm and unweighted and samples is None):  # else no −0.0 can arise
-            np.add(output.gradients[rows], 0.0, out=output.gradients[rows])
+        factor: Floats = np.asarray(scale)
+        if not unweighted:
+            factor = scale * labels * (1 if samples is None else samples.astype(np.float64)[:, None])
+        gradients = output.gradients[rows]
+        np.multiply(block.slopes(), factor.astype(self.dtype), out=gradients)
+        if not (block.hard and block.calm and unweighted):  # else no −0.0 can arise
+            np.add(gradients, 0.0, out=gradients)
 
     def _score_outcomes(self, rows: Rows, seen: Seen, scale: float, output: Output) -> None:
         """Any φ: that of the outcomes that the truth leans to, and of the others where they have a share."""

@@ -11,7 +11,7 @@ label 6; its slope 6 of the larger of its two terms.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -32,7 +32,40 @@ FAR = {np.dtype(np.float32): 40.0, np.dtype(np.float64): 600.0}
 GLANCE = 64
 """Soft truths show among so few."""
 
-_INTEGERS: dict[int, type[np.signedinteger[Any]]] = {4: np.int32, 8: np.int64}
+INTEGERS: dict[int, type[np.signedinteger[Any]]] = {4: np.int32, 8: np.int64}
+
+Bits: TypeAlias = "NDArray[np.signedinteger[Any]]"
+
+
+class Memory:
+    """Flat arrays for one block, all of them taken from the scratch memory of this thread at once."""
+
+    ROLES: ClassVar[tuple[str, ...]] = (
+        "odds",
+        "side",
+        "values",
+        "minor",
+        "away",
+        "turned",
+        "logits",
+        "truth",
+    )
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._matrix = scratch.matrix("binary", len(self.ROLES), max(size, LONG_ROW))
+
+    def vector(self, role: str, dtype: np.dtype[Any]) -> Vector:
+        """What is kept for a role."""
+        return self._matrix[self.ROLES.index(role)].view(dtype)[: self._size]
+
+    def flat(self, role: str, block: Matrix, dtype: np.dtype[Any]) -> Vector:
+        """The block row by row in one piece of memory: its own where that is so, else a copy."""
+        if block.dtype == dtype and block.flags.c_contiguous and block.flags.aligned:
+            return block.reshape(-1)
+        copy = self.vector(role, dtype)
+        np.copyto(copy.reshape(block.shape), block, casting="unsafe")
+        return copy
 
 
 class Leaning:
@@ -44,23 +77,24 @@ class Leaning:
     """
 
     def __init__(self, logits: Matrix, targets: BinaryTargets, rows: Rows, smoothing: float) -> None:
-        sent = _flat("logits", logits)
-        self._shape, self._dtype = logits.shape, logits.dtype
-        self._side, self._minor = _sides(targets, rows, logits.dtype, smoothing)
-        far = FAR[self._dtype]
+        self._shape, self._dtype, self._memory = logits.shape, logits.dtype, Memory(logits.size)
+        self._far = far = FAR[logits.dtype]
+        self._side, self._minor = _sides(self._memory, targets, rows, logits.dtype, smoothing)
+        sent = self._memory.flat("logits", logits, logits.dtype)
         self.hard = self._minor is None
-        self.calm = bool(np.min(sent) >= -far and np.max(sent) <= far)
-        self._away = self._vector("away")
-        np.bitwise_xor(_bits(sent), self._side, out=_bits(self._away))
+        self.calm = bool(np.minimum.reduce(sent) >= -far and np.maximum.reduce(sent) <= far)
+        self._odds = self._memory.vector("odds", self._dtype)
         # Without r and far logits u itself is done with: one array less in the cache.
-        self._odds = self._away if self.hard and self.calm else self._vector("odds")
+        plain = self.hard and self.calm
+        self._away = self._odds if plain else self._memory.vector("away", self._dtype)
+        np.bitwise_xor(_bits(sent), self._side, out=_bits(self._away))
         np.exp(self._away if self.calm else np.minimum(self._away, far), out=self._odds)
 
     def losses(self) -> Matrix:
         """The loss of every label; to be called once."""
-        values = np.log1p(self._odds, out=self._vector("values"))
+        values = np.log1p(self._odds, out=self._memory.vector("values", self._dtype))
         if not self.calm:
-            np.copyto(values, self._away, where=self._away > FAR[self._dtype])
+            np.copyto(values, self._away, where=self._away > self._far)
         if self._minor is not None:
             silent = None if self.calm else (self._minor == 0) | (self._away == np.inf)
             pull = np.multiply(self._minor, self._away, out=self._away)
@@ -69,79 +103,67 @@ class Leaning:
             np.subtract(values, pull, out=values)
         return values.reshape(self._shape)
 
+    def sums(self, values: Matrix) -> Vector:
+        """Σ over the labels of each row, in the order of ``numerics.row_sums``; short rows are turned first."""
+        rows, labels = values.shape
+        if labels >= LONG_ROW:
+            return np.add.reduce(values, axis=1)
+        if labels == 1:
+            return values[:, 0]
+        turned = self._memory.vector("turned", values.dtype).reshape(labels, rows)
+        np.copyto(turned, values.T)
+        while labels > 1:
+            half = labels // 2
+            np.add(turned[:half], turned[half : 2 * half], out=turned[:half])
+            if labels % 2:
+                turned[0] += turned[labels - 1]
+            labels = half
+        return turned[0]
+
     def slopes(self) -> Matrix:
         """The slope of every label's loss by its logit, perhaps −0.0; to be called once, after the losses."""
-        slopes = np.divide(self._odds, np.add(self._odds, 1, out=self._vector("values")), out=self._odds)
+        whole = np.add(self._odds, 1, out=self._memory.vector("values", self._dtype))
+        slopes = np.divide(self._odds, whole, out=self._odds)
         if self._minor is not None:
             np.subtract(slopes, self._minor, out=slopes)
         np.bitwise_xor(_bits(slopes), self._side, out=_bits(slopes))
         return slopes.reshape(self._shape)
 
-    def _vector(self, name: str) -> Vector:
-        return _vector(name, self._shape[0] * self._shape[1], self._dtype)
-
-
-def sums(values: Matrix) -> Vector:
-    """Σ over the labels of each row, in the order of ``numerics.row_sums``; short rows are turned first."""
-    rows, labels = values.shape
-    if labels >= LONG_ROW:
-        return np.add.reduce(values, axis=1)
-    turned = _vector("turned", rows * labels, values.dtype).reshape(labels, rows)
-    np.copyto(turned, values.T)
-    while labels > 1:
-        half = labels // 2
-        np.add(turned[:half], turned[half : 2 * half], out=turned[:half])
-        if labels % 2:
-            turned[0] += turned[labels - 1]
-        labels = half
-    return turned[0]
-
 
 def _sides(
-    targets: BinaryTargets, rows: Rows, dtype: np.dtype[Any], smoothing: float
-) -> tuple[NDArray[np.signedinteger[Any]], Vector | None]:
+    memory: Memory, targets: BinaryTargets, rows: Rows, dtype: np.dtype[Any], smoothing: float
+) -> tuple[Bits, Vector | None]:
     """The sign bit of every truth that leans to 1, and the minor shares; None where all of them are 0."""
     block = targets.load(rows)
-    truth = _flat("truth", block, block.dtype if block.dtype.kind == "f" else dtype)
-    hard = not smoothing and _are_hard(truth[:GLANCE]) and _are_hard(truth)
-    minor = None if hard else _minor_shares(truth)
-    if minor is not None:
-        if not np.min(minor) >= 0:
+    truth = memory.flat("truth", block, block.dtype if block.dtype.kind == "f" else dtype)
+    minor = None
+    if smoothing or not _are_hard(memory, truth):
+        minor = _minor_shares(memory, truth)
+        if not np.minimum.reduce(minor) >= 0:
             targets.check()
         minor = smoothed(minor, smoothing).astype(dtype, copy=False)
-    if truth.dtype != dtype:
-        wider, truth = truth, _vector("narrow", len(truth), dtype)
-        np.copyto(truth, wider > 0.5)  # noqa: PLR2004  one half
-    bits = _bits(np.subtract(0.5, truth, out=_vector("side", len(truth), dtype)))
+    side = memory.vector("side", dtype)
+    if truth.dtype == dtype:
+        np.subtract(0.5, truth, out=side)
+    else:  # the same sign, without rounding truths near one half to it
+        np.subtract(0.5, truth > 0.5, out=side)  # noqa: PLR2004  one half
+    bits = _bits(side)
     return np.bitwise_and(bits, np.iinfo(bits.dtype).min, out=bits), minor
 
 
-def _are_hard(truth: Vector) -> bool:
-    squares = np.multiply(truth, truth, out=_vector("values", len(truth), truth.dtype))
-    same = np.equal(squares, truth, out=_vector("same", len(truth), np.dtype(np.bool_)))
-    return bool(same.all() and np.max(truth) <= 1)
+def _are_hard(memory: Memory, truth: Vector) -> bool:
+    glance = truth[:GLANCE]
+    if not (glance * glance == glance).all():
+        return False
+    squares = np.multiply(truth, truth, out=memory.vector("values", truth.dtype))
+    return bool(np.equal(squares, truth).all() and np.maximum.reduce(truth) <= 1)
 
 
-def _minor_shares(truth: Vector) -> Vector:
+def _minor_shares(memory: Memory, truth: Vector) -> Vector:
     """Min(t, 1−t): 1 − t is exact where it is the smaller."""
-    other = np.subtract(1, truth, out=_vector("minor", len(truth), truth.dtype))
+    other = np.subtract(1, truth, out=memory.vector("minor", truth.dtype))
     return np.minimum(truth, other, out=other)
 
 
-def _flat(name: str, block: Matrix, dtype: np.dtype[Any] | None = None) -> Vector:
-    """The block row by row in one piece of memory: its own where that is so, else a copy."""
-    dtype = dtype or block.dtype
-    if block.flags.c_contiguous and block.flags.aligned and block.dtype == dtype:
-        return block.reshape(-1)
-    copy = _vector(name, block.size, dtype)
-    np.copyto(copy.reshape(block.shape), block, casting="unsafe")
-    return copy
-
-
-def _vector(name: str, size: int, dtype: np.dtype[Any]) -> Vector:
-    """Scratch memory of any dtype."""
-    return scratch.matrix(name, 1, -(-size * dtype.itemsize // 8)).reshape(-1).view(dtype)[:size]
-
-
-def _bits(values: Vector) -> NDArray[np.signedinteger[Any]]:
-    return values.view(_INTEGERS[values.itemsize])
+def _bits(values: Vector) -> Bits:
+    return values.view(INTEGERS[values.itemsize])
