@@ -124,3 +124,23 @@ def test_options_of_a_scheme() -> None:
     scores = score(logits=np.zeros((3, 3)), targets=[0, 0, 1], class_weights=said)
     expected = class_weights(counts=[2, 1, 0], scheme="effective_number", beta=0.5, absent="zero")
     assert_close(scores.class_weights, expected.class_weights, rtol=0)
+
+
+def test_ignore_index_needs_class_indices() -> None:
+    """It is refused beside counts and shares, which have no indices, rather than forgotten."""
+    for sent in ({"counts": [1, 2]}, {"targets": [[0.5, 0.5]]}):
+        with pytest.raises(InvalidInputError, match="ignore_index"):
+            class_weights(**sent, ignore_index=1)
+
+
+def test_an_offender_is_named_where_it_stands() -> None:
+    """Ignored indices before it do not move the pointer."""
+    with pytest.raises(InvalidInputError) as caught:
+        class_weights(targets=[9, 0, 7], classes=2, ignore_index=9)
+    assert [problem.pointer for problem in caught.value.problems] == ["/targets/2"]
+
+
+def test_counts_that_overflow_are_refused() -> None:
+    """Their sum is no double, so no weight would be one."""
+    with pytest.raises(InvalidInputError, match="finite"):
+        class_weights(counts=[1e308, 1e308])

@@ -57,11 +57,12 @@ def class_weights(  # noqa: PLR0913  the contract's fields
     check_scheme(scheme, beta, absent)
     if (targets is None) == (counts is None):
         raise InvalidInputError.at("targets", detail="exactly one of targets and counts is wanted")
-    if counts is not None:
+    sent = None if targets is None else rectangle(targets, "targets")
+    if ignore_index is not None and (sent is None or sent.ndim > 1):
+        raise InvalidInputError.at("ignore_index", detail="class indices are wanted as targets with it")
+    if sent is None:
         return weights_of_counts(_checked_counts(counts, classes), scheme, beta, absent, "counts")
-    return weights_of_counts(
-        _counted(rectangle(targets, "targets"), classes, ignore_index), scheme, beta, absent, "targets"
-    )
+    return weights_of_counts(_counted(sent, classes, ignore_index), scheme, beta, absent, "targets")
 
 
 def check_scheme(scheme: str, beta: float, absent: str, *path: Step) -> None:
@@ -96,11 +97,15 @@ def weights_of_counts(
     return ClassWeights(weights, counts)
 
 
-def _checked_counts(counts: ArrayLike, classes: int | None) -> Vector:
-    numbers = floats(counts, "counts", ranks=(1,)).astype(np.float64)
+def _checked_counts(counts: ArrayLike | None, classes: int | None) -> Vector:
+    numbers = floats(np.asarray(counts), "counts", ranks=(1,)).astype(np.float64)
     wrong = ~((numbers >= 0) & np.isfinite(numbers))
     if wrong.any():
         raise offenders(wrong, numbers, "counts", detail="a finite number >= 0 is wanted")
+    with np.errstate(over="ignore"):
+        whole = np.add.reduce(numbers)
+    if not np.isfinite(whole):
+        raise InvalidInputError.at("counts", detail="counts whose sum is finite are wanted")
     if classes is not None and classes != len(numbers):
         raise InvalidInputError.at("counts", detail=f"{classes} counts are wanted, not {len(numbers)}")
     return numbers
@@ -110,13 +115,16 @@ def _counted(targets: np.ndarray, classes: int | None, ignore_index: int | None)
     if targets.ndim == 2:  # noqa: PLR2004  distributions
         return _checked_shares(targets, classes)
     indices = integers(targets, "targets")
-    if ignore_index is not None:
-        indices = indices[indices != ignore_index]
-    known = MOST_CLASSES if classes is None else classes
-    outside = (indices < 0) | (indices >= known)
+    counted = indices != ignore_index if ignore_index is not None else np.ones(len(indices), dtype=bool)
+    outside = counted & ((indices < 0) | (indices >= (MOST_CLASSES if classes is None else classes)))
     if outside.any():
-        raise offenders(outside, indices, "targets", detail=f"a class index in 0 … {known - 1} is wanted")
-    return np.bincount(indices, minlength=classes or 0).astype(np.float64)
+        known = (
+            f"in 0 … {classes - 1}"
+            if classes is not None
+            else f">= 0 (and, without `classes`, < {MOST_CLASSES})"
+        )
+        raise offenders(outside, indices, "targets", detail=f"a class index {known} is wanted")
+    return np.bincount(indices[counted], minlength=classes or 0).astype(np.float64)
 
 
 def _checked_shares(targets: np.ndarray, classes: int | None) -> Vector:

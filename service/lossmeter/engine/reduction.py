@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +24,9 @@ def reduced(batch: Batch, shape: tuple[int, ...], options: Options, threads: int
     of_rows = batch.weights.of_rows
     weight = float(batch.count) if of_rows is None else total(of_rows, threads)
     denominator = weight if options.normalization == "weight" else float(batch.count if weight else 0)
-    if not np.isfinite(weight):
-        raise InvalidInputError.at("sample_weights", detail="weights whose sum is finite are wanted")
+    if weight and not sys.float_info.min <= weight < math.inf:
+        detail = f"weights whose sum has a finite inverse are wanted; this one is {weight:g}"
+        raise InvalidInputError.at("sample_weights", detail=detail)
     mean = 1 / denominator if denominator else 0.0
     nats = options.nats_per_unit
     output = Output.empty(batch.shape, batch.dtype, options)

@@ -29,7 +29,7 @@ class ReverseKL(DivergenceLoss):
     name: ClassVar[str] = "reverse_kl"
     title: ClassVar[str] = "Reverse Kullback-Leibler divergence"
     summary: ClassVar[str] = (
-        "KL(model || truth): mode-seeking; infinite for hard targets unless they are smoothed."
+        "KL(model || truth): mode-seeking; infinite for hard targets unless smoothed, its gradient then NaN."
     )
     formula: ClassVar[str] = r"\sum_c p_c \log\frac{p_c}{t_c}"
     reference: ClassVar[str] = "Minka, Divergence measures and message passing, MSR-TR-2005-173"
