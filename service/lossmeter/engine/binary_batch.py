@@ -6,32 +6,28 @@ float64 and in pieces of a block: the outcome that the truth leans to, and where
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lossmeter.engine import blocks
-from lossmeter.engine.arrays import Mask, Matrix
-from lossmeter.engine.batch import Batch, Output, Weights, clipped, flat_where, weighed
-from lossmeter.engine.binary_divergence import contributions, divergences, entropies
+from lossmeter.engine.batch import Batch, Output, Weights, weighed
+from lossmeter.engine.binary_divergence import entropies
 from lossmeter.engine.binary_kernel import Leaning
 from lossmeter.engine.binary_predictions import BinaryLogits
+from lossmeter.engine.binary_view import View
 from lossmeter.engine.numerics import finite_product, row_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lossmeter.engine.arrays import Floats, Vector
+    from lossmeter.engine.arrays import Floats, Matrix, Vector
     from lossmeter.engine.binary_predictions import BinaryPredictions
     from lossmeter.engine.binary_targets import BinaryTargets
     from lossmeter.engine.blocks import Rows
     from lossmeter.engine.losses import BinaryLoss
     from lossmeter.engine.options import Options
-    from lossmeter.engine.outcome import Outcome
     from lossmeter.errors import InvalidInputError
-
-Seen: TypeAlias = tuple[Matrix, Mask, Matrix]
-"""A piece as sent, which of its labels lean to true, and the minor shares of their truth; float64."""
 
 PIECE = 1 << 13
 """So many numbers of a block are worked on at a time where every step makes an array of its own."""
@@ -81,10 +77,10 @@ class BinaryBatch(Batch):
             self._score_plain(rows, scale, output)
         if not self._plain or {"kl", "contributions", "probabilities"}.intersection(self._options.include):
             for piece in self._pieces(rows):
-                seen = self._read(piece)
+                view = self._view(piece)
                 if not self._plain:
-                    self._score_outcomes(piece, seen, scale, output)
-                self._explain(piece, seen, output)
+                    self._score_view(piece, view, scale, output)
+                self._explain(piece, view, output)
 
     def by_class(self, weighted: Vector) -> Vector:
         """On ``Float[n]`` a row's share falls on truth 0 and truth 1; otherwise on its labels as their KL has it."""
@@ -114,71 +110,45 @@ class BinaryBatch(Batch):
         if not (block.hard and block.calm and unweighted):  # else no −0.0 can arise
             np.add(gradients, 0.0, out=gradients)
 
-    def _score_outcomes(self, rows: Rows, seen: Seen, scale: float, output: Output) -> None:
+    def _score_view(self, rows: Rows, view: View, scale: float, output: Output) -> None:
         """Any φ: that of the outcomes that the truth leans to, and of the others where they have a share."""
-        sent, true, minor = seen
-        gradients = output.gradients is not None
-        values, slopes = self._of_outcomes(sent, true, 1 - minor, gradients=gradients)
-        if minor.any():
-            more, steeper = self._of_outcomes(sent, ~true, minor, gradients=gradients)
-            values, slopes = values + more, slopes + steeper
+        wanted = output.gradients is not None
+        values, slopes = view.scored(
+            self._loss.of_outcome, self._yes_weight, self._no_weight, gradients=wanted
+        )
         output.losses[rows] = weighed(self.weights.samples(rows), row_sums(values)) + 0.0
-        if output.gradients is not None:
-            samples = self.weights.samples(rows, columns=True)
-            output.gradients[rows] = weighed(samples, slopes) * scale + 0.0
-            np.add(output.gradients[rows], 0.0, out=output.gradients[rows])  # float32 may round to −0.0
+        if output.gradients is not None and slopes is not None:
+            gradients = output.gradients[rows]
+            gradients[...] = weighed(self.weights.samples(rows, columns=True), slopes) * scale
+            np.add(gradients, 0.0, out=gradients)  # float32 may have rounded to −0.0
 
-    def _of_outcomes(
-        self, sent: Matrix, true: Mask, share: Matrix, *, gradients: bool
-    ) -> tuple[Matrix, Matrix]:
-        """Weighted losses and, if wanted, their slopes by the numbers as sent."""
-        loss, predictions = self._loss.of_outcome, self._predictions
-        outcome = predictions.outcome(sent, true)
-        believed, low = clipped(outcome, self._options.epsilon)
-        weight = share * np.where(true, self._yes_weight, self._no_weight)
-        values = finite_product(weight, loss.phi(believed))
-        if not gradients:
-            return values, values
-        slopes = flat_where(low, predictions.slopes(loss, true, outcome, believed))
-        return values, finite_product(weight, slopes)
-
-    def _explain(self, rows: Rows, seen: Seen, output: Output) -> None:
+    def _explain(self, rows: Rows, view: View, output: Output) -> None:
         """KL, contributions and probabilities."""
-        sent, _, minor = seen
         if output.kl_divergence is not None and output.target_entropy is not None:
-            by_label = np.maximum(divergences(minor, *self._believed(seen)), 0)
-            output.kl_divergence[rows] = self._counted(rows, row_sums(by_label))
-            output.target_entropy[rows] = self._counted(rows, row_sums(entropies(minor))) + 0.0
+            output.kl_divergence[rows] = self._counted(rows, row_sums(view.divergences()))
+            output.target_entropy[rows] = self._counted(rows, row_sums(entropies(view.minor))) + 0.0
         if output.contributions is not None:
-            parts = contributions(minor, *self._believed(seen))
-            output.contributions[rows] = self._counted(rows, parts) + 0.0
+            output.contributions[rows] = self._counted(rows, view.contributions()) + 0.0
         if output.probabilities is not None:
-            p = self._predictions.outcome(sent, np.ones(sent.shape, dtype=np.bool_)).p
-            output.probabilities[rows] = self._counted(rows, p) + 0.0
-
-    def _believed(self, seen: Seen) -> tuple[Outcome, Outcome]:
-        """What the nearer and the other outcomes got, after clipping."""
-        sent, true, _ = seen
-        nearer, other = self._predictions.outcome(sent, true), self._predictions.outcome(sent, ~true)
-        return clipped(nearer, self._options.epsilon)[0], clipped(other, self._options.epsilon)[0]
+            output.probabilities[rows] = self._counted(rows, view.probabilities()) + 0.0
 
     def _shares(self, rows: Rows) -> Matrix:
         """How each row falls on the classes of ``by_class``; rows that cost nothing need not."""
-        sent, true, minor = self._read(rows)
+        view = self._view(rows)
         if self._targets.single:
-            return np.where(true ^ np.array([True, False]), 1 - minor, minor)
-        by_label = np.maximum(divergences(minor, *self._believed((sent, true, minor))), 0)
+            return np.where(view.true ^ np.array([True, False]), 1 - view.minor, view.minor)
+        by_label = view.divergences()
         shares = np.where(by_label > 0, by_label / row_sums(by_label)[:, None], 0)
         shares[by_label == np.inf] = 1
         return shares
 
-    def _read(self, rows: Rows) -> Seen:
-        """A piece as sent in float64, which labels lean to true, and the minor shares of their truth."""
+    def _view(self, rows: Rows) -> View:
         true, minor = self._targets.shares(rows, self._options.label_smoothing)
         sent = self._predictions.load(rows)
         if not self._predictions.valid(sent).all():
             raise self._refusal()
-        return np.ascontiguousarray(sent, dtype=np.float64), true, minor
+        sent = np.ascontiguousarray(sent, dtype=np.float64)
+        return View(self._predictions, self._options.epsilon, sent, true, minor)
 
     def _refusal(self) -> InvalidInputError:
         """What is wrong: with the targets, or else with the predictions, wherever it was found first."""
