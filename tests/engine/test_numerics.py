@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lossmeter.engine import numerics
+from lossmeter.engine.predictions.zero_sums import exact_row_sums
 from lossmeter.engine.summation import CHUNK, total
 
 FINITE = st.floats(
@@ -52,6 +53,25 @@ def test_log1p_minus(u: float) -> None:
         assert abs(mpmath.mpf(found) - exact) <= 8 * 2.0**-53 * exact + mpmath.mpf("5e-324")
 
 
+def test_log1p_minus_where_its_ways_meet() -> None:
+    """The same bound on a fine grid from −1 to 3, over both ways of computing it."""
+    grid = np.linspace(-0.999, 3, 1501)
+    for u, found in zip(grid.tolist(), numerics.log1p_minus(grid).tolist(), strict=True):
+        with mpmath.workdps(40):
+            exact = mpmath.mpf(u) - mpmath.log(1 + mpmath.mpf(u))
+            assert abs(found - exact) <= 8 * 2.0**-53 * exact, u
+
+
+def test_exp_minus() -> None:
+    """e^h − 1 − h within 8 units on a fine grid and for tiny numbers, over both ways of computing it."""
+    tiny = np.logspace(-300, -1, 120)
+    grid = np.concatenate([np.linspace(-50, 50, 1001), np.linspace(-1.5, 1.5, 1001), tiny, -tiny])
+    for h, found in zip(grid.tolist(), numerics.exp_minus(grid).tolist(), strict=True):
+        with mpmath.workdps(40 if abs(h) > 1e-9 else 700):
+            exact = mpmath.expm1(mpmath.mpf(h)) - mpmath.mpf(h)
+            assert abs(found - exact) <= 8 * 2.0**-53 * exact + mpmath.mpf("5e-324"), h
+
+
 def test_log1p_minus_at_its_ends() -> None:
     """0 at 0, infinite at −1, and never negative."""
     with np.errstate(divide="ignore"):
@@ -76,6 +96,20 @@ def test_row_sums(classes: int, seed: int) -> None:
     wide = np.zeros((5, 2 * classes))
     wide[:, ::2] = terms
     np.testing.assert_array_equal(numerics.row_sums(wide[:, ::2]), sums)
+
+
+@given(st.integers(1, 100), st.integers(0, 2**32 - 1), st.booleans())
+def test_exact_row_sums(classes: int, seed: int, cancel: bool) -> None:  # noqa: FBT001  drawn
+    """Rounded once, also where a row of mixed signs nearly cancels."""
+    rng = np.random.default_rng(seed)
+    terms = rng.normal(size=(4, classes)) * np.exp(rng.uniform(-20, 20, (4, classes)))
+    if cancel:
+        terms[:, 0] -= np.sum(terms, axis=1)
+    ordered = np.asfortranarray(terms) if classes < numerics.LONG_ROW else terms
+    for size in (None, np.sum(np.abs(terms), axis=1)):
+        for row, found in zip(terms, exact_row_sums(ordered.copy(order="K"), size), strict=True):
+            exact = math.fsum(row)
+            assert abs(found - exact) <= math.ulp(exact) + classes * 2.0**-100 * math.fsum(np.abs(row))
 
 
 def test_finite_product() -> None:

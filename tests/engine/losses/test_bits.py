@@ -78,7 +78,7 @@ def test_the_layout_of_memory_changes_no_bit(case: Case, form: str, dtype: type[
 @every_case
 def test_single_precision_stays_single(case: Case, form: str) -> None:
     """float32 in, float32 out, in every array; and right to a few of its units."""
-    for truth, option in product(TRUTHS, ("plain", "epsilon", "everything")):
+    for truth, option in product(TRUTHS, ("plain", "everything")):
         rng = np.random.default_rng(13)
         values = as_form(case, form, random_logits(case, rng, 5, 4)).astype(np.float32)
         targets = random_truth(case, rng, 5, 4, truth)
