@@ -219,6 +219,16 @@ LOSSES = [
 ]
 
 VALUES = [
+    Case(
+        "NaN among the scores of single labels",
+        {"logits": [1, "NaN"], "targets": [0, 1], "loss": "binary_cross_entropy"},
+        pointers=("/logits/1",),
+    ),
+    Case(
+        "a probability of a single label beyond 1",
+        {"probabilities": [0.5, 2], "targets": [0, 1], "loss": "binary_focal"},
+        pointers=("/probabilities/1",),
+    ),
     Case("a class that is none", scored(targets=[0, 2]), pointers=("/targets/1",)),
     Case("a negative class", scored(targets=[0, -1]), pointers=("/targets/1",)),
     Case("half a class", scored(targets=[0, 0.5]), pointers=("/targets/1",)),

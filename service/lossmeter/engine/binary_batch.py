@@ -153,7 +153,7 @@ class BinaryBatch(Batch):
     def _refusal(self) -> InvalidInputError:
         """What is wrong: with the targets, or else with the predictions, wherever it was found first."""
         self._targets.check()
-        return self._predictions.refusal()
+        return self._predictions.refusal(single=self._targets.single)
 
     def _pieces(self, rows: Rows) -> Iterator[Rows]:
         step = max(1, PIECE // self.shape[1])

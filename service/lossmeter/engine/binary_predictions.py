@@ -61,11 +61,14 @@ class BinaryPredictions(ABC):
         block = self.values[rows]
         return block if self.ignored is None else np.where(self.ignored[rows][:, None], self.harmless, block)
 
-    def refusal(self) -> InvalidInputError:
-        """The error that names what is no such number, wherever it stands in the batch."""
+    def refusal(self, *, single: bool) -> InvalidInputError:
+        """The error that names what is no such number; ``single`` says that it was sent as ``Float[n]``."""
         bad = ~self.valid(self.values)
         bad = bad if self.ignored is None else bad & ~self.ignored[:, None]
-        return offenders(bad, self.values, self.name, detail=f"{self.wanted} is wanted")
+        shape = (-1,) if single else self.values.shape
+        return offenders(
+            bad.reshape(shape), self.values.reshape(shape), self.name, detail=f"{self.wanted} is wanted"
+        )
 
 
 class BinaryLogits(BinaryPredictions):

@@ -63,7 +63,7 @@ class BinaryTargets:
         Raises:
             InvalidInputError: there is one.
         """
-        for rows in blocks.cut(self.values.shape, self.values.itemsize):
+        for rows in blocks.cut(self.values.shape):
             block = self.load(rows)
             if not (np.min(block) >= 0 and np.max(block) <= 1):
                 raise self._refusal()
