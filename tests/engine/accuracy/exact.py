@@ -233,7 +233,7 @@ def pulls(name: str, truth: Distribution, model: Distribution) -> Row:
     return [t * ratio[place] if ratio else mpf(0) for t, ratio in zip(truth.p, ratios, strict=True)]
 
 
-def units(returned: float, truth: Exact, dtype: type[np.floating[Any]], scale: Exact = 0) -> float:
+def units(returned: float, truth: Exact, dtype: type[np.floating[Any]] | str, scale: Exact = 0) -> float:
     """How far off, in units of the dtype's rounding (2⁻⁵³, 2⁻²⁴) of the truth, or of ``scale`` where that is larger.
 
     Sums of numbers below the smallest normal one have no relative accuracy; near it the error is measured in its units.
