@@ -40,7 +40,7 @@ SCORE: list[tuple[str, dict[str, Any], list[str], int]] = [
     ("NaN", {"logits": [[1.0, NAN], [NAN, 0.0]], "targets": [0, 1]}, ["/logits/0/1", "/logits/1/0"], 2),
     ("Infinity", {"logits": [[1.0, 0.0], [0.0, INF]], "targets": [0, 1]}, ["/logits/1/1"], 1),
     ("all masked", {"logits": [[0.0, 0.0], [-INF, -INF]], "targets": [0, 1]}, ["/logits/1"], 1),
-    ("NaN label", {"logits": [0.0, NAN], "targets": [0, 1], "loss": LABELS}, ["/logits/1/0"], 1),
+    ("NaN label", {"logits": [0.0, NAN], "targets": [0, 1], "loss": LABELS}, ["/logits/1"], 1),
     ("Infinity label", {"logits": [[0.0, INF]], "targets": [[0, 1]], "loss": LABELS}, ["/logits/0/1"], 1),
     # probabilities
     ("below 0", {"probabilities": [[1.1, -0.1]], "targets": [0]}, ["/probabilities/0/0", "/probabilities/0/1"], 2),

@@ -86,7 +86,7 @@ def _classes(sent: Sent, loss: TargetLoss | DivergenceLoss, options: Options) ->
     _check_parameters(loss, classes, sent.values.dtype)
     dtype = sent.values.dtype
     return ClassBatch(
-        _predictions(sent, truth, options),
+        _predictions(sent, truth, options, swift=_is_linear(loss)),
         truth,
         loss,
         options,
@@ -95,9 +95,15 @@ def _classes(sent: Sent, loss: TargetLoss | DivergenceLoss, options: Options) ->
     )
 
 
-def _predictions(sent: Sent, truth: Targets, options: Options) -> Predictions:
+def _is_linear(loss: TargetLoss | DivergenceLoss) -> bool:
+    """Whether at a single true class the loss is −log p itself, which multiplies no error of p."""
+    at_target = loss if isinstance(loss, TargetLoss) else loss.hard
+    return at_target is not None and at_target.linear
+
+
+def _predictions(sent: Sent, truth: Targets, options: Options, *, swift: bool) -> Predictions:
     if sent.name == "logits":
-        return Logits(sent.values, truth.ignored, temperature=options.temperature)
+        return Logits(sent.values, truth.ignored, temperature=options.temperature, swift=swift)
     kind = Probabilities if sent.name == "probabilities" else LogProbabilities
     return kind(sent.values, truth.ignored, options.tolerance)
 

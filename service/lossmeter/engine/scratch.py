@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _kept = threading.local()
 
 
-def matrix(name: str, rows: int, classes: int) -> Matrix:
-    """An uninitialised ``Float64[rows, classes]`` in the memory order in which such rows are worked on.
+def matrix(name: str, rows: int, classes: int, dtype: type[np.float32 | np.float64] = np.float64) -> Matrix:
+    """An uninitialised ``Float[rows, classes]`` in the memory order in which such rows are worked on.
 
     Short rows are laid out class by class, so that every step and every reduction runs across examples; long rows lie
     along their own memory.
@@ -29,7 +29,7 @@ def matrix(name: str, rows: int, classes: int) -> Matrix:
     memory = _kept.__dict__.get(name)
     if memory is None or memory.size < size:
         memory = _kept.__dict__[name] = np.empty(size)
-    flat = memory[:size]
+    flat: Matrix = memory.view(np.dtype(dtype))[:size]
     return flat.reshape(rows, classes) if classes >= LONG_ROW else flat.reshape(classes, rows).T
 
 

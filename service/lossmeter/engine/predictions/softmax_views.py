@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from lossmeter.engine.outcome import Outcome
 
 
+SAFE = 2.0**-60
+"""A factor above this, times a float32 mass, is as far from underflow as the product itself."""
+
+
 class TargetLogits(AtTargets):
     """The masses of every class but the target, which is held apart."""
 
@@ -36,6 +40,8 @@ class TargetLogits(AtTargets):
         """∂/∂x_j = s_t (δ_jt − p_j)/T; at the target minus the sum of what is written for the others."""
         factor = (0.0 - slopes / (self._whole * self._temperature))[:, None]
         size = slopes * self.outcome.not_p / self._temperature
+        if self._masses.dtype == np.float32 and not ((factor > 0) & (factor < SAFE)).any():
+            factor = factor.astype(np.float32)
         if self._masses.shape[1] >= LONG_ROW and out.flags.c_contiguous:
             close_rows(np.multiply(self._masses, factor, out=out), self._places, size)
             return
