@@ -48,14 +48,14 @@ SCORE: list[tuple[str, dict[str, Any], list[str], int]] = [
     ("sum", {"probabilities": [[0.5, 0.5], [0.5, 0.4]], "targets": [0, 1]}, ["/probabilities/1"], 1),
     ("no tolerance", {"probabilities": [[0.5, 0.5 - 1e-9]], "targets": [0], "tolerance": 0}, ["/probabilities/0"], 1),
     ("sum, soft", {"probabilities": [[0.5, 0.4]], "targets": [[0.5, 0.5]]}, ["/probabilities/0"], 1),
-    ("above 1", {"probabilities": [1.5], "targets": [1], "loss": LABELS}, ["/probabilities/0/0"], 1),
+    ("above 1", {"probabilities": [1.5], "targets": [1], "loss": LABELS}, ["/probabilities/0"], 1),
     # log-probabilities
     ("positive", {"log_probabilities": [[0.5, -1.0]], "targets": [0]}, ["/log_probabilities/0/0"], 1),
     ("NaN log", {"log_probabilities": [[NAN, 0.0]], "targets": [0]}, ["/log_probabilities/0/0"], 1),
     ("sum of logs", {"log_probabilities": [[-0.7, -0.7], [-1.0, -1.0]], "targets": [0, 1], "tolerance": 0.1},
      ["/log_probabilities/1"], 1),
     ("all -Infinity", {"log_probabilities": [[-INF, -INF]], "targets": [0]}, ["/log_probabilities/0"], 1),
-    ("a positive log", {"log_probabilities": [0.1], "targets": [1], "loss": LABELS}, ["/log_probabilities/0/0"], 1),
+    ("a positive log", {"log_probabilities": [0.1], "targets": [1], "loss": LABELS}, ["/log_probabilities/0"], 1),
     # targets
     ("ragged targets", {"logits": ROWS, "targets": [[1], [0, 1]]}, ["/targets"], 1),
     ("ragged 0/1", {"logits": ROWS, "targets": [[1], [0, 1]], "loss": LABELS}, ["/targets"], 1),
