@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 COMFORT = {np.dtype(np.float32): 2.0**-60, np.dtype(np.float64): 2.0**-500}
 """Sums of exponentials between this and its inverse have lost nothing to underflow and have a finite ratio."""
 
+SMALL = 2.0**-10
+"""Where the larger sum is above this, an exponential that underflows stands for a probability that does, too."""
+
 
 class Apart(NamedTuple):
     """Rows of exponentials with one class of each held apart.
@@ -159,7 +162,8 @@ class Logits(Predictions):
         flat[places] = 0
         others = row_sums(masses).astype(np.float64, copy=False)
         low = COMFORT[masses.dtype]
-        inside = (np.minimum(mass, others) > low) & (np.maximum(mass, others) < 1 / low)
+        largest = np.maximum(mass, others)
+        inside = (np.minimum(mass, others) > low) & (largest > SMALL) & (largest < 1 / low)
         return Apart(masses, places, mass, others, inside if self.temperature == 1 else np.zeros_like(inside))
 
     def _exact_mass(self, sent: Matrix, rows: Chosen, classes: Indices) -> Vector:
