@@ -20,6 +20,21 @@ thoroughly = settings(max_examples=2000, deadline=None, derandomize=True)
 at_length = settings(max_examples=20_000, deadline=None)
 """Other examples in every run."""
 
+
+def focal_bound(gamma: float) -> float:
+    """What is promised of focal loss in float64: (1−p)^γ (−log p) has the error of the odds γ + 1 times.
+
+    The odds are a sum of exponentials, each rounded as NumPy's exp is (1 unit), by another: 3 or 4 units at worst.
+    Measured on 50 000 rows: 7.2 at γ = 1, 11.5 at γ = 2, 24.5 at γ = 5.
+    """
+    return max(8, 4 + 5 * gamma)
+
+
+def in_precision(bound: float, dtype: object) -> float:
+    """float32 is evaluated in float64, so that nothing shows of what float64 lost."""
+    return 8 if dtype is np.float32 else bound
+
+
 signs = st.sampled_from([-1.0, 1.0])
 units = st.integers(-(2**30), 2**30).map(lambda n: n / 2.0**30)
 temperatures = st.sampled_from([1.0, 1.0, 0.37, 3.0, 7.3])

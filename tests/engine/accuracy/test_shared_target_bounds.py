@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SUMS: list[tuple[dict[str, Any], exact.Phi, float]] = [
     ({"name": "cross_entropy"}, exact.cross_entropy, 8),
-    ({"name": "focal", "gamma": 2.0}, exact.focal(2.0), 8),
+    ({"name": "focal", "gamma": 2.0}, exact.focal(2.0), rows.focal_bound(2)),
     ({"name": "poly1", "epsilon": 1.0}, exact.poly1(1.0), 8),
     ({"name": "generalized_cross_entropy", "q": 0.7}, exact.generalized(0.7), 8),
 ]
