@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from itertools import pairwise
@@ -14,6 +17,49 @@ from hypothesis import strategies as st
 from lossmeter.engine import blocks
 
 SHAPE = (400_000, 3)
+
+FORK = """
+import gc, os, threading, time, weakref
+from lossmeter.engine import blocks
+
+workers = set()
+
+def run():
+    def work(rows):
+        workers.add(threading.get_ident())
+        time.sleep(0.005)
+    blocks.run((400_000, 3), work, 2)
+    return weakref.ref(work)
+
+run()
+child = os.fork()
+if child:
+    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+workers.clear()
+left = run()
+until = time.monotonic() + 10
+while left() is not None and time.monotonic() < until:
+    gc.collect()
+    time.sleep(0.01)
+os._exit(0 if left() is None and len(workers) == 2 else 9)
+"""
+"""A process that used the threads forks, and its child does the same; 9 if the child was alone or forgot nothing."""
+
+LATE = """
+import threading
+from lossmeter.engine import blocks
+
+blocks.run((400_000, 3), lambda rows: None, 2)
+done = []
+
+def call():
+    threading.main_thread().join()
+    blocks.run((400_000, 3), done.append, 2)
+    print(len(done) == len(blocks.cut((400_000, 3))))
+
+threading.Thread(target=call).start()
+"""
+"""A thread that scores after the main one has ended."""
 
 
 @given(st.integers(1, 500_000), st.integers(1, 5000), st.integers(1, 8))
@@ -114,6 +160,26 @@ def test_calls_from_many_threads_do_not_wait_for_each_other_forever() -> None:
     for caller in callers:
         caller.join(30)
     assert sorted(done) == list(range(12))
+
+
+def python(script: str) -> subprocess.CompletedProcess[str]:
+    """The script in a process of its own."""
+    # Python 3.12 and later warn of every fork beside threads, ours or not.
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_has_threads_of_its_own_and_keeps_no_batch() -> None:
+    """Those of its parent are not there; work that is left to them would lie in memory for ever."""
+    said = python(FORK)
+    assert said.returncode == 0, said.stderr
+
+
+def test_a_thread_may_outlive_the_main_one() -> None:
+    """The interpreter starts no more tasks by then, so the caller does all the work."""
+    said = python(LATE)
+    assert (said.stdout, said.stderr) == ("True\n", "")
 
 
 def test_floating_point_warnings_are_off_in_blocks_and_on_again_after() -> None:

@@ -52,11 +52,13 @@ def run(
 
 def share(pieces: Sequence[Rows], work: Callable[[Rows], None], threads: int | None = None) -> None:
     """Do ``work`` on every piece, over threads; floating-point warnings are off in all of them."""
-    waiting = iter(pieces)
+    waiting, next_piece = iter(pieces), threading.Lock()
     helpers = min(threads or cores(), len(pieces)) - 1
-    pending = [_pool().submit(_drain, waiting, work) for _ in range(helpers)]
+    if not threading.main_thread().is_alive():  # the interpreter is ending and starts no more tasks
+        helpers = 0
+    pending = [_pool().submit(_drain, waiting, next_piece, work) for _ in range(helpers)]
     try:
-        _drain(waiting, work)
+        _drain(waiting, next_piece, work)
     finally:
         begun = [task for task in pending if not task.cancel()]  # one that has not has nothing left to do
         wait(begun)
@@ -76,14 +78,16 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=max(1, cores()), thread_name_prefix="lossmeter")
 
 
-_next_piece = threading.Lock()
+if hasattr(os, "register_at_fork"):
+    # Threads do not survive a fork: what is given to a pool of the parent waits for ever, and keeps its batch alive.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
-def _drain(pieces: Iterator[Rows], work: Callable[[Rows], None]) -> None:
+def _drain(pieces: Iterator[Rows], next_piece: threading.Lock, work: Callable[[Rows], None]) -> None:
     """Work on pieces until none is left. Infinities and NaN are answers here, not accidents."""
     with np.errstate(all="ignore"):
         while True:
-            with _next_piece:
+            with next_piece:
                 rows = next(pieces, None)
             if rows is None:
                 return
