@@ -51,9 +51,9 @@ def log_ratio(a: Matrix, p: Outcome, b: Matrix, q: Outcome) -> Matrix:
     far = (p.log_p - q.log_p)[steps.at]
     near = steps.log_expectation() - share
     steps = steps.lowered(np.where(np.abs(far) < 0.5, near, far))  # noqa: PLR2004  beyond, the logarithms hardly cancel
-    # That was right to the rounding of the reference; now E_p[q/p] is what it must be.
+    # That was right to the rounding of the reference; now E_p[q/p] is what it must be, where it is about 1.
     amiss = steps.log_expectation() - share
-    steps = steps.lowered(np.where(np.isfinite(amiss), amiss, 0))
+    steps = steps.lowered(np.where(np.isfinite(amiss) & (np.abs(share) < 0.5), amiss, 0))  # noqa: PLR2004
     alone = np.where(steps.only_p > 0, -np.inf, np.where(only_q > 0, np.inf, 0))
     return np.where(steps.shared, steps.w, alone)
 
