@@ -54,6 +54,29 @@ def test_the_registry_holds_every_loss_of_the_contract() -> None:
         assert loss.binary == name.startswith("binary_")
 
 
+@pytest.mark.parametrize("option", ["label_smoothing", "temperature", "epsilon"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "focal", "jensen_shannon", "binary_cross_entropy"])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.array])
+def test_options_of_numpy_count_as_the_numbers_they_are(loss: str, option: str, kind: Any) -> None:  # noqa: ANN401
+    """A scalar of a narrow dtype makes nothing narrow and warns of nothing: the answer is that to Python's float."""
+    said: dict[str, Any] = {
+        "logits": [[3.0, 1.0, -2.0], [0.1, -4.0, 0.2]],
+        "targets": [[0.1, 0.9, 0], [0, 0, 1]],
+        "loss": loss,
+        "include": PARTS,
+    }
+    value = kind(0.3)
+    found, expected = score(**said | {option: value}), score(**said | {option: float(value)})
+    assert found.loss == expected.loss
+    assert_same_bits(arrays_of(found), arrays_of(expected))
+
+
+@pytest.mark.parametrize("index", [np.int8(-1), np.int64(-1), -1.0, np.float32(-1)])
+def test_an_ignored_index_of_any_kind(index: Any) -> None:  # noqa: ANN401  a whole number
+    """A whole number is one, whatever its type."""
+    assert score(logits=[[0.0, 1.0], [1.0, 0.0]], targets=[-1, 0], ignore_index=index).ignored == 1
+
+
 def test_the_registry_cannot_be_changed() -> None:
     """No caller can add, replace or remove a loss, or change the parameters of one."""
     registry: Any = LOSSES

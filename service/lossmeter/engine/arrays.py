@@ -27,10 +27,10 @@ Indices: TypeAlias = NDArray[np.intp]
 Mask: TypeAlias = NDArray[np.bool_]
 """``Bool[n]`` or ``Bool[n, classes]``."""
 
-SHAPES = {1: "Float[n]", 2: "Float[n, classes]"}
+SHAPES = {0: "a number", 1: "Float[n]", 2: "Float[n, classes]"}
 
 
-def floats(value: ArrayLike, *path: Step, ranks: Sequence[int] = (1, 2)) -> Floats:
+def floats(value: ArrayLike | None, *path: Step, ranks: Sequence[int] = (1, 2)) -> Floats:
     """The value as an array of float32 (from float16 and float32) or float64 (from anything else).
 
     Args:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
 from lossmeter.engine.arrays import floats, offenders, rectangle
+from lossmeter.engine.options import number, whole
 from lossmeter.engine.results import ClassWeights
 from lossmeter.engine.targets import integers
 from lossmeter.errors import InvalidInputError
@@ -14,7 +15,7 @@ from lossmeter.errors import InvalidInputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-    from lossmeter.engine.arrays import Vector
+    from lossmeter.engine.arrays import Mask, Vector
     from lossmeter.errors import Step
 
 MOST_CLASSES = 1 << 20
@@ -49,36 +50,48 @@ def class_weights(  # noqa: PLR0913  the contract's fields
         ignore_index: an index that is no class.
 
     Raises:
-        InvalidInputError: the input is not as said, or a class has no example.
+        InvalidInputError: the input is not as said, or a class has no example or too little of one for a finite weight.
 
     Source: King, Zeng, "Logistic Regression in Rare Events Data", Political Analysis 9 (2001); Cui, Jia, Lin, Song,
     Belongie, "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019.
     """
-    check_scheme(scheme, beta, absent)
+    beta = check_scheme(scheme, beta, absent)
+    classes = None if classes is None else whole(classes, "classes")
+    if classes is not None and classes < 1:
+        raise InvalidInputError.at("classes", detail="a whole number >= 1 is wanted", value=classes)
+    ignore_index = None if ignore_index is None else whole(ignore_index, "ignore_index")
     if (targets is None) == (counts is None):
         raise InvalidInputError.at("targets", detail="exactly one of targets and counts is wanted")
     sent = None if targets is None else rectangle(targets, "targets")
     if ignore_index is not None and (sent is None or sent.ndim > 1):
         raise InvalidInputError.at("ignore_index", detail="class indices are wanted as targets with it")
     if sent is None:
-        return weights_of_counts(_checked_counts(counts, classes), scheme, beta, absent, "counts")
-    return weights_of_counts(_counted(sent, classes, ignore_index), scheme, beta, absent, "targets")
+        return weights_of_counts(_checked_counts(counts, classes), scheme, beta, absent, blamed="counts")
+    return weights_of_counts(_counted(sent, classes, ignore_index), scheme, beta, absent, blamed="targets")
 
 
-def check_scheme(scheme: str, beta: float, absent: str, *path: Step) -> None:
-    """Refuse a scheme that is none; ``path`` is where its three fields stood."""
+def check_scheme(scheme: str, beta: float, absent: str, *path: Step) -> float:
+    """Refuse a scheme that is none; ``path`` is where its three fields stood. β is returned as Python's own float."""
     for field, word, words in (("scheme", scheme, get_args(Scheme)), ("absent", absent, get_args(Absent))):
         if word not in words:
             detail = f"one of {', '.join(words)} is wanted"
             raise InvalidInputError.at(*path, field, detail=detail, value=word)
-    if not 0 <= beta < 1:
+    checked = number(beta, *path, "beta")
+    if not 0 <= checked < 1:
         raise InvalidInputError.at(*path, "beta", detail="a number in [0, 1) is wanted", value=beta)
+    return checked
 
 
-def weights_of_counts(
-    counts: Vector, scheme: Scheme, beta: float, absent: Absent, blamed: str
+def weights_of_counts(  # noqa: PLR0913  the scheme's fields, and what is to become of the weights
+    counts: Vector,
+    scheme: Scheme,
+    beta: float,
+    absent: Absent,
+    *,
+    blamed: str,
+    dtype: np.dtype[Any] | type[np.float64] = np.float64,
 ) -> ClassWeights:
-    """The weights; ``blamed`` is the field that an absent class is charged to."""
+    """The weights; ``blamed`` is the field that a class with no example, or too little of one, is charged to."""
     missing = counts == 0
     if missing.all():
         raise InvalidInputError.at(blamed, detail="no example of any class")
@@ -88,17 +101,25 @@ def weights_of_counts(
             blamed, detail=f'no example of class {names}; absent: "zero" gives it weight 0'
         )
     present = np.where(missing, 1, counts)
-    if scheme == "effective_number":
-        raw = np.where(missing, 0, (1 - beta) / -np.expm1(present * np.log(beta)) if beta else 1.0)
-        weights = raw * (len(counts) / np.add.reduce(raw))
-    else:
-        share = np.add.reduce(counts) / (len(counts) if scheme == "balanced" else 1)
-        weights = np.where(missing, 0, share / present)
+    with np.errstate(all="ignore"):  # what is not finite is refused
+        weights = _weights(counts, present, missing, scheme, beta).astype(dtype)
+    if not np.isfinite(weights).all():
+        least = int(np.argmin(present))
+        detail = f"class {least} has too little of an example for a finite weight: {counts[least]:g}"
+        raise InvalidInputError.at(blamed, detail=detail)
     return ClassWeights(weights, counts)
 
 
+def _weights(counts: Vector, present: Vector, missing: Mask, scheme: Scheme, beta: float) -> Vector:
+    if scheme == "effective_number":
+        raw = np.where(missing, 0, (1 - beta) / -np.expm1(present * np.log(beta)) if beta else 1.0)
+        return raw * (len(counts) / np.add.reduce(raw))
+    share = np.add.reduce(counts) / (len(counts) if scheme == "balanced" else 1)
+    return np.where(missing, 0, share / present)
+
+
 def _checked_counts(counts: ArrayLike | None, classes: int | None) -> Vector:
-    numbers = floats(np.asarray(counts), "counts", ranks=(1,)).astype(np.float64)
+    numbers = floats(counts, "counts", ranks=(1,)).astype(np.float64)
     wrong = ~((numbers >= 0) & np.isfinite(numbers))
     if wrong.any():
         raise offenders(wrong, numbers, "counts", detail="a finite number >= 0 is wanted")

@@ -9,7 +9,7 @@ import numpy as np
 from lossmeter.engine import blocks
 from lossmeter.engine.arrays import floats
 from lossmeter.engine.divergence_terms import entropy
-from lossmeter.engine.options import Unit, check_tolerance, check_word, nats_per
+from lossmeter.engine.options import Unit, check_tolerance, check_word, names, nats_per, number
 from lossmeter.engine.pairs import between_logits, between_probabilities
 from lossmeter.engine.predictions import Logits, Probabilities
 from lossmeter.engine.results import DivergenceResult
@@ -56,14 +56,16 @@ def divergence(  # noqa: PLR0913  the contract's fields
     Source: Kullback, Leibler (1951); Lin (1991).
     """
     check_word("unit", unit, ("nats", "bits"))
+    tolerance = number(tolerance, "tolerance")
     check_tolerance(tolerance)
-    for place, part in enumerate(include):
+    parts = names(include)
+    for place, part in enumerate(parts):
         check_word("include", part, ("contributions",), place)
     left, right = _side("p", p, p_logits, tolerance), _side("q", q, q_logits, tolerance)
     if left.values.shape != right.values.shape:
         detail = f"the shape of the other side is wanted, {list(left.values.shape)}, not {list(right.values.shape)}"
         raise InvalidInputError.at(right.name, detail=detail)
-    return _compared(left, right, nats_per(unit), contributions="contributions" in include, threads=threads)
+    return _compared(left, right, nats_per(unit), contributions="contributions" in parts, threads=threads)
 
 
 def _side(name: str, probabilities: ArrayLike | None, logits: ArrayLike | None, tolerance: float) -> Side:

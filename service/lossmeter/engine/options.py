@@ -5,11 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from lossmeter.engine.arrays import floats
 from lossmeter.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from lossmeter.errors import Step
 
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 Normalization: TypeAlias = Literal["weight", "count"]
@@ -61,6 +67,40 @@ class Options:
     def nats_per_unit(self) -> float:
         """What a number in nats is divided by to be in ``unit``."""
         return nats_per(self.unit)
+
+
+def number(value: ArrayLike | None, *path: Step) -> float:
+    """An option as Python's own float: NumPy's scalars are computed with in their dtype, which may be a narrow one.
+
+    Raises:
+        InvalidInputError: not a single number.
+    """
+    return value if type(value) is float else float(floats(value, *path, ranks=(0,)))
+
+
+def whole(value: ArrayLike | None, *path: Step) -> int:
+    """An option as Python's own int, from any number without a fraction.
+
+    Raises:
+        InvalidInputError: not a single number, or with a fraction.
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return int(value)
+    given = number(value, *path)
+    if not given.is_integer():
+        raise InvalidInputError.at(*path, detail="a whole number is wanted", value=given)
+    return int(given)
+
+
+def names(include: Collection[str]) -> tuple[str, ...]:
+    """What an answer is to carry.
+
+    Raises:
+        InvalidInputError: a single string, which would be read letter by letter.
+    """
+    if isinstance(include, str):
+        raise InvalidInputError.at("include", detail="a list of names is wanted", value=include)
+    return tuple(include)
 
 
 def nats_per(unit: Unit) -> float:

@@ -48,7 +48,7 @@ class Parameter:
             return None
         path = ("loss", self.name)
         array = floats(
-            np.asarray(value),
+            value,
             *path,
             ranks=[rank for rank, taken in enumerate((self.scalar, self.vector)) if taken],
         )

@@ -60,8 +60,8 @@ def the_input(inputs: Mapping[str, ArrayLike | None]) -> tuple[str, ArrayLike]:
     """
     sent = [(name, value) for name, value in inputs.items() if value is not None]
     if len(sent) != 1:
-        got = " and ".join(name for name, _ in sent) or "none of them"
-        detail = f"exactly one of {', '.join(inputs)} is wanted, not {got}"
+        got = " and ".join(name for name, _ in sent) or "none"
+        detail = f"exactly one of {', '.join(inputs)} is wanted, here is {got}"
         raise InvalidInputError.at(sent[1][0] if sent else "logits", detail=detail)
     return sent[0]
 

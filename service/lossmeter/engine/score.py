@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossmeter.engine.arrays import floats
 from lossmeter.engine.losses import make_loss
-from lossmeter.engine.options import Options, check_temperature
+from lossmeter.engine.options import Options, check_temperature, names, number, whole
 from lossmeter.engine.preparation import Sent, prepared, the_input
 from lossmeter.engine.reduction import reduced
 from lossmeter.errors import InvalidInputError
@@ -76,8 +76,16 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
 
     Source: every loss names its own; weights and denominators are PyTorch's for class indices.
     """
+    temperature = number(temperature, "temperature")
     options = _options(
-        label_smoothing, temperature, reduction, normalization, unit, epsilon, tolerance, tuple(include)
+        number(label_smoothing, "label_smoothing"),
+        temperature,
+        reduction,
+        normalization,
+        unit,
+        number(epsilon, "epsilon"),
+        number(tolerance, "tolerance"),
+        names(include),
     )
     inputs = {"logits": logits, "probabilities": probabilities, "log_probabilities": log_probabilities}
     name, given = the_input(inputs)
@@ -87,7 +95,8 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
     chosen = make_loss(loss)
     values = floats(given, name, ranks=(1, 2) if chosen.binary else (2,))
     check_temperature(temperature, values.dtype)
-    sent = Sent(name, values, targets, ignore_index, sample_weights, class_weights)
+    ignored = None if ignore_index is None else whole(ignore_index, "ignore_index")
+    sent = Sent(name, values, targets, ignored, sample_weights, class_weights)
     return reduced(prepared(sent, chosen, options), values.shape, options, threads)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from lossmeter.engine import blocks
 from lossmeter.engine.arrays import floats
 from lossmeter.engine.divergence_terms import entropy
-from lossmeter.engine.options import check_temperature
+from lossmeter.engine.options import check_temperature, number
 from lossmeter.engine.predictions import Logits
 from lossmeter.engine.results import SoftmaxResult
 
@@ -33,6 +33,7 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0, threads: int | None 
     Source: Bridle, "Probabilistic Interpretation of Feedforward Classification Network Outputs", 1990.
     """
     values = floats(logits, "logits", ranks=(2,))
+    temperature = number(temperature, "temperature")
     check_temperature(temperature, values.dtype)
     rows_of = Logits(values, temperature=temperature)
     p, log_p = np.empty(values.shape, values.dtype), np.empty(values.shape, values.dtype)

@@ -51,17 +51,17 @@ def class_weights(
         check_word("class_weights", wanted, get_args(Scheme))
         wanted = {"scheme": wanted}
     if isinstance(wanted, Mapping):
-        return _by_scheme(dict(wanted), counts()).astype(dtype)
+        return _by_scheme(dict(wanted), counts(), dtype)
     return _nonnegative(wanted, "class_weights", classes, "class", dtype)
 
 
-def _by_scheme(said: dict[str, Any], counts: Vector) -> Vector:
+def _by_scheme(said: dict[str, Any], counts: Vector, dtype: np.dtype[Any]) -> Vector:
     options: dict[str, Any] = {"scheme": "balanced", "beta": 0.999, "absent": "error"}
     for key in said:
         check_word("class_weights", key, tuple(options))
     options |= said
-    check_scheme(options["scheme"], options["beta"], options["absent"], "class_weights")
-    return weights_of_counts(counts, **options, blamed="targets").class_weights
+    options["beta"] = check_scheme(options["scheme"], options["beta"], options["absent"], "class_weights")
+    return weights_of_counts(counts, **options, blamed="targets", dtype=dtype).class_weights
 
 
 def _nonnegative(value: ArrayLike, name: str, length: int, each: str, dtype: np.dtype[Any]) -> Vector:

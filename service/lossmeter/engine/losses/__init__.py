@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from lossmeter.engine.losses.base import BinaryLoss, DivergenceLoss, Loss, TargetLoss
 from lossmeter.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 __all__ = ["LOSSES", "BinaryLoss", "DivergenceLoss", "Loss", "TargetLoss", "make_loss"]
 
@@ -45,6 +42,10 @@ def make_loss(wanted: str | Mapping[str, object] | Loss) -> Loss:
         return wanted
     if isinstance(wanted, str):
         return _plain(wanted)
+    if not isinstance(wanted, Mapping):
+        raise InvalidInputError.at(
+            "loss", detail="a name, a mapping with name and parameters, or a Loss is wanted"
+        )
     said = dict(wanted)
     loss = _named(said.pop("name", None), "loss", "name")
     for key in said:
