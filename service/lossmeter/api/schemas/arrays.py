@@ -27,7 +27,6 @@ NOT_NEGATIVE: Final[Schema] = {"type": "number", "minimum": 0}
 UNIT_INTERVAL: Final[Schema] = {"type": "number", "minimum": 0, "maximum": 1}
 MASKABLE: Final[Schema] = {"anyOf": [{"type": "number"}, {"const": "-Infinity"}]}
 CLASS_INDEX: Final[Schema] = {"type": "integer"}
-COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 
 Number = TypeAliasType(
     "Number",

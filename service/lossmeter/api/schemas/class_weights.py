@@ -23,13 +23,10 @@ from lossmeter.api.schemas.arrays import (
     whole,
 )
 from lossmeter.api.schemas.document import Document, optional, read
+from lossmeter.engine.class_weights import Absent, Scheme
 from lossmeter.errors import InvalidInputError
 
 MOST_CLASSES: Final = 2**31 - 1
-SCHEMES: Final = ("inverse_frequency", "balanced", "effective_number")
-
-Scheme: TypeAlias = Literal["inverse_frequency", "balanced", "effective_number"]
-Absent: TypeAlias = Literal["error", "zero"]
 
 _SCHEME_HELP: Final = (
     "`inverse_frequency`: N / n_c. `balanced`: N / (C·n_c), scikit-learn's. `effective_number`: "
