@@ -114,5 +114,5 @@ def flat_where(low: Mask | None, slopes: Floats) -> Floats:
 
 
 def weighed(weight: Floats | None, value: Floats) -> Floats:
-    """Weight · value, where None weighs 1 and a weight of 0 silences infinities."""
+    """``weight`` · ``value``, where None weighs 1 and a weight of 0 silences infinities."""
     return value if weight is None else finite_product(weight, value)

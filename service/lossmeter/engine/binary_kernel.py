@@ -160,7 +160,7 @@ def _are_hard(memory: Memory, truth: Vector) -> bool:
 
 
 def _minor_shares(memory: Memory, truth: Vector) -> Vector:
-    """Min(t, 1−t): 1 − t is exact where it is the smaller."""
+    """The smaller of t and 1−t: 1 − t is exact where it is the smaller."""
     other = np.subtract(1, truth, out=memory.vector("minor", truth.dtype))
     return np.minimum(truth, other, out=other)
 

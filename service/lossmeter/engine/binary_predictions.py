@@ -87,7 +87,7 @@ class BinaryLogits(BinaryPredictions):
         return _LogitOutcome(*_quotient(np.where(true, -sent, sent), self.temperature))
 
     def slopes(self, loss: TargetLoss, true: Mask, outcome: Outcome, believed: Outcome) -> Floats:
-        """D log p/dz = ±(1−p)/T, of the unclipped p."""
+        """The slope d log p/dz = ±(1−p)/T, of the unclipped p."""
         return np.where(true, loss.slope(believed), -loss.slope(believed)) * outcome.not_p / self.temperature
 
 
@@ -103,7 +103,7 @@ class BinaryProbabilities(BinaryPredictions):
         return (values >= 0) & (values <= 1)
 
     def outcome(self, sent: Matrix, true: Mask) -> Outcome:
-        """P, or 1 − p."""
+        """Of p, or of 1 − p."""
         return Outcome(
             np.where(true, np.log(sent), np.log1p(-sent)),
             np.where(true, sent, 1 - sent),
@@ -128,7 +128,7 @@ class BinaryLogProbabilities(BinaryPredictions):
         return values <= 0
 
     def outcome(self, sent: Matrix, true: Mask) -> Outcome:
-        """P, or 1 − p with its logarithm as Mächler computes log(1 − e^x)."""
+        """Of p, or of 1 − p with its logarithm as Mächler computes log(1 − e^x)."""
         yes = outcome_of_log_probabilities(sent)
         log_no = np.where(yes.log_p > self.harmless, np.log(yes.not_p), np.log1p(-yes.p))
         return Outcome(
@@ -138,12 +138,12 @@ class BinaryLogProbabilities(BinaryPredictions):
         )
 
     def slopes(self, loss: TargetLoss, true: Mask, outcome: Outcome, believed: Outcome) -> Floats:
-        """D log(1−p)/d log p = −p/(1−p)."""
+        """The slope d log(1−p)/d log p = −p/(1−p)."""
         return loss.slope(believed) * np.where(true, 1, -(outcome.not_p / outcome.p))
 
 
 def _quotient(value: Matrix, divisor: float) -> tuple[Matrix, Floats]:
-    """Value / divisor, and what rounding took from it where that shows in its exponential.
+    """The quotient value / divisor, and what rounding took from it where that shows in its exponential.
 
     Divisors beyond 2^±900 leave no room for the parts of a product; their quotients are as rounded.
     """
@@ -171,7 +171,10 @@ class _LogitOutcome(Outcome):
         super().__init__(-np.where(far, away, np.log1p(odds)), p, odds / whole)
 
     def not_p_to(self, power: float) -> Floats:
-        """E^(power·min(u, 0)) / (1 + e^−|u|)^power: its error hardly grows with the power. Bound: 5 + power/2."""
+        """(1 − p)^power as e^(power·min(u, 0)) / (1 + e^−|u|)^power, whose error hardly grows with the power.
+
+        Bound: 5 + power/2.
+        """
         if power == 0:
             return np.ones_like(self._away)
         below = np.minimum(self._away, 0)

@@ -19,7 +19,7 @@ NEAR = 0.4
 
 
 def gap(targets: Floats, p: Floats, not_p: Floats) -> Floats:
-    """P − t, from the small sides where both are above one half.
+    """The difference p − t, from the small sides where both are above one half.
 
     Bound: 1 of p and t as given, and of 1 − p where that is the smaller.
     """
@@ -67,7 +67,7 @@ def relative_entropy(a: Matrix, log_a: Matrix, b: Matrix, log_b: Matrix, differe
 
 
 def pointwise(a: Floats, log_a: Floats, b: Floats, log_b: Floats, difference: Floats) -> Floats:
-    """A log(a/b), the contribution of each class to KL(a‖b); negative where b is larger; 0 for a = 0."""
+    """The terms a log(a/b), the contribution of each class to KL(a‖b); negative where b is larger; 0 for a = 0."""
     ratio = log_quotient(b, log_b, a, log_a, -difference)
     return np.where(a == 0, 0, a * np.where(a == b, 0, ratio))
 
@@ -93,7 +93,7 @@ def tilted_jensen_shannon(a: Matrix, b: Matrix, tilt: Matrix) -> Vector:
 
 
 def lean(both: Floats, difference: Floats) -> Floats:
-    """V = (a−b)/(a+b) in [−1, 1], from a + b and b − a; 0 where both are 0."""
+    """The tilt v = (a−b)/(a+b) in [−1, 1], from a + b and b − a; 0 where both are 0."""
     return np.where(both > 0, -difference / both, 0)
 
 
@@ -103,7 +103,7 @@ def entropy(p: Matrix, log_p: Matrix) -> Vector:
 
 
 def _terms(a: Matrix, log_a: Matrix, b: Matrix, log_b: Matrix, difference: Matrix) -> Matrix:
-    """A log(a/b) − a + b ≥ 0, elementwise."""
+    """The terms a log(a/b) − a + b ≥ 0, elementwise."""
     relative = difference / a
     near = nearly_equal(relative)
     small = a * log1p_minus(np.where(near, relative, 0))
@@ -118,5 +118,5 @@ def _rounded_to_single(p: Matrix, surplus: Vector) -> Mask:
 
 
 def _times_log(weight: Floats, argument: Floats) -> Floats:
-    """Weight · log argument, 0 where the weight is 0."""
+    """``weight`` · log ``argument``, 0 where the weight is 0."""
     return np.where(weight > 0, weight * np.log(argument), 0)

@@ -100,17 +100,17 @@ class _Steps:
         return cls(at, shared, only_p, p, y, y_low, *_less(y, x, y_low - x_low))
 
     def only_q(self, a: Matrix, q: Matrix) -> Matrix:
-        """Q of the classes that a masks, 0 elsewhere."""
+        """The q of the classes that a masks, 0 elsewhere."""
         return np.where(a == -np.inf, q, 0)
 
     def log_expectation(self) -> Vector:
-        """Log E_p[e^w], where that is about 1."""
+        """The logarithm of E_p[e^w], where that is about 1."""
         small = self.p * (np.expm1(self.w) + self.w_low * np.exp(self.w))
         terms = np.where(self.w > STEEP, self.weights() - self.p, small)
         return np.log1p(row_sums(np.where(self.shared, terms, 0)))
 
     def log_mean_exponential(self) -> Vector:
-        """Log E_p[e^h] ≥ 0 with h = w − E_p[w]."""
+        """The logarithm of E_p[e^h] ≥ 0 with h = w − E_p[w]."""
         steps = self.lowered(row_sums(self.p * self.w))
         steps = steps.lowered(row_sums(steps.p * (steps.w + steps.w_low)))
         h = steps.w
@@ -125,11 +125,11 @@ class _Steps:
         return replace(self, y=y, y_low=y_low, w=w, w_low=w_low)
 
     def weights(self) -> Matrix:
-        """P e^w, from y alone."""
+        """The weights p e^w, from y alone."""
         return np.exp(self.y) * (1 + self.y_low) * self.p[self.at][:, None]
 
     def far(self) -> Vector:
-        """Log E_p[e^w] where e^w overflows."""
+        """The logarithm of E_p[e^w] where e^w overflows."""
         y = np.where(self.shared, self.y, -np.inf)
         top = np.max(y, axis=1)
         return top + np.log(row_sums(np.exp(y - top[:, None])) * self.p[self.at])

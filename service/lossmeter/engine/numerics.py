@@ -46,7 +46,7 @@ def rounded_off(minuend: Floats, subtrahend: Floats, difference: Floats) -> Floa
 
 
 def log1p_minus(u: Floats) -> Floats:
-    """U − log(1+u) ≥ 0, for u ≥ −1.
+    """The remainder u − log(1+u) ≥ 0, for u ≥ −1.
 
     Bound: 4. Near 0 the two terms cancel, so there it is the series of 2 artanh(u/(2+u)) with u taken out
     (the form of R's log1pmx); elsewhere the difference itself, which keeps at least a third of its larger term.
@@ -80,7 +80,7 @@ def exp_minus(h: Floats) -> Floats:
 
 
 def finite_product(weight: Floats, value: Floats) -> Floats:
-    """Weight · value, where a weight of 0 silences even an infinite or undefined value."""
+    """``weight`` · ``value``, where a weight of 0 silences even an infinite or undefined value."""
     return np.where(weight == 0, 0, weight * value)
 
 

@@ -40,10 +40,10 @@ class RatioOutcome(Outcome):
 
     @cached_property
     def p(self) -> Floats:  # type: ignore[override]  # an attribute of Outcome, computed once
-        """Mass / (mass + others)."""
+        """``mass`` / (mass + others)."""
         return self._mass / (self._mass + self._others)
 
     @cached_property
     def not_p(self) -> Floats:  # type: ignore[override]
-        """Others / (mass + others)."""
+        """``others`` / (mass + others)."""
         return self._others / (self._mass + self._others)

@@ -61,5 +61,5 @@ def between_logits(a: Matrix, p: Outcome, b: Matrix, q: Outcome) -> Pair:
 
 
 def _difference(p: Floats, not_p: Floats, q: Floats, not_q: Floats) -> Floats:
-    """Q − p, from the small sides where both are above one half."""
+    """The difference q − p, from the small sides where both are above one half."""
     return np.where((p > 0.5) & (q > 0.5), not_p - not_q, q - p)  # noqa: PLR2004  one half

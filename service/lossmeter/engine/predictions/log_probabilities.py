@@ -26,11 +26,11 @@ class LogProbabilities(Predictions):
     name: str = "log_probabilities"
 
     def at_targets(self, rows: Chosen, targets: Indices) -> AtTargets:
-        """Log p_t as sent."""
+        """The log p_t as sent."""
         return _TargetLogProbability(self._checked(rows), targets)
 
     def all_classes(self, rows: Chosen) -> AllClasses:
-        """Log p as sent."""
+        """The log p as sent."""
         return _AllLogProbabilities(outcome_of_log_probabilities(self._checked(rows)))
 
     def excluded(self, rows: Chosen) -> Mask:

@@ -61,7 +61,7 @@ class Probabilities(Predictions):
 
 
 def outcome_of_probabilities(p: Floats) -> Outcome:
-    """Log p and 1 − p of probabilities that are what they are: both are correctly rounded but for a unit."""
+    """The outcome of probabilities taken at their word: log p and 1 − p are correctly rounded but for a unit."""
     return Outcome(np.log(p), p, 1 - p)
 
 

@@ -118,7 +118,7 @@ class SharedLogits:
     far: Indices
 
     def gradients(self, shares: Matrix, factor: Floats, out: Matrix) -> None:
-        """Factor · (p_j Σt − t_j), rows that sum to 0; see ``AllLogits.gradients`` for what becomes of the rounding."""
+        """``factor`` · (p_j Σt − t_j), rows that sum to 0; the rounding goes where ``AllLogits.gradients`` says."""
         p = np.multiply(self.masses, self.of_mass[:, None], out=self.masses)
         written = np.add(p, shares, out=scratch.matrix("written", *p.shape))
         heaviest = scratch.places(np.argmax(written, axis=1), p.shape[1])
