@@ -8,7 +8,8 @@ import os
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +17,6 @@ import lossmeter
 from commands import environment, run
 from lossmeter.engine import LOSSES
 from lossmeter.settings import Settings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COMMANDS = ("serve", "score", "losses", "healthcheck", "openapi")
 
@@ -198,6 +196,21 @@ def test_losses_into_a_reader_that_leaves() -> None:
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_onto_a_full_disk() -> None:
+    """One line says so."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "lossmeter", "losses"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=environment(),
+        )
+    assert (done.returncode, done.stderr) == (1, "lossmeter losses: cannot write: No space left on device\n")
 
 
 def test_openapi_prints_the_schema() -> None:

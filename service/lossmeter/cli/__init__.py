@@ -7,6 +7,7 @@ FastAPI and NumPy, and a container's health check costs no more than the interpr
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -34,7 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return failure.status
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output left, as `head` does. What is still buffered must not raise again at exit.
+    except OSError as error:
+        # The reader of our output left, as `head` does, or the disk that it goes to is full.
+        if error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        # What is still buffered must not raise again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.ENOSPC:
+            sys.stderr.write(f"lossmeter {arguments.command}: cannot write: {error.strerror}\n")
         return 1
