@@ -1,6 +1,6 @@
 """The engine beside its peers: milliseconds and ratios, interleaved in one run, every peer with as many threads.
 
-    python benchmarks/engine.py [--quick] [--rounds N] [--markdown]
+    python benchmarks/engine.py [--quick] [--rounds N] [--peers NAME ...] [--losses NAME ...]
 
 For every shape, dtype, kind of truth and loss: the reduced loss alone, and the loss with its gradient by the logits.
 Peers: PyTorch (eager, and compiled where that works), JAX (jit) and SciPy (its log_softmax; loss alone), those that are
@@ -44,10 +44,10 @@ class Case:
         return f"{self.loss} {'soft' if self.soft else 'hard'} {self.logits.dtype} {n}x{classes}"
 
 
-def cases(shapes: list[tuple[int, int]]) -> Iterator[Case]:
+def cases(losses: list[str], shapes: list[tuple[int, int]]) -> Iterator[Case]:
     """Every combination, from a fixed seed."""
     rng = np.random.default_rng(2026)
-    for loss in LOSSES:
+    for loss in losses:
         for soft in (False, True):
             for dtype in (np.float32, np.float64):
                 for n, classes in shapes:
@@ -141,19 +141,30 @@ def scipy_value(case: Case) -> Callable[[], object]:
     return lambda: -log_softmax(case.logits, axis=1)[rows, case.targets].mean()
 
 
-def peers(case: Case) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Everybody who is installed and can do the job: loss alone, loss with gradient."""
-    values: dict[str, Any] = {"copy": case.logits.copy}
+def peers(case: Case, names: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Those of the names that are installed and can do the job: loss alone, loss with gradient."""
+    values: dict[str, Any] = {}
     gradients: dict[str, Any] = {}
-    values["lossmeter"], gradients["lossmeter"] = ours(case)
-    if importlib.util.find_spec("torch"):
-        values["torch"], gradients["torch"] = torch_jobs(case, compiled=False)
-        values["torch.compile"], gradients["torch.compile"] = torch_jobs(case, compiled=True)
-    if importlib.util.find_spec("jax"):
-        values["jax.jit"], gradients["jax.jit"] = jax_jobs(case)
-    if importlib.util.find_spec("scipy") and case.loss == "cross_entropy":
-        values["scipy"] = scipy_value(case)
+    for name in names:
+        module = name.partition(".")[0]
+        if module in {"torch", "jax", "scipy"} and not importlib.util.find_spec(module):
+            continue
+        if name == "copy":
+            values[name] = case.logits.copy
+        elif name == "scipy":
+            values |= {name: scipy_value(case)} if case.loss == "cross_entropy" else {}
+        else:
+            values[name], gradients[name] = MAKERS[name](case)
     return values, gradients
+
+
+MAKERS: dict[str, Callable[[Case], tuple[Callable[[], object], Callable[[], object]]]] = {
+    "lossmeter": ours,
+    "torch": lambda case: torch_jobs(case, compiled=False),
+    "torch.compile": lambda case: torch_jobs(case, compiled=True),
+    "jax.jit": jax_jobs,
+}
+PEERS = [*MAKERS, "scipy", "copy"]
 
 
 def best_of(jobs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
@@ -174,16 +185,11 @@ def best_of(jobs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, 
     return best
 
 
-def line(case: Case, kind: str, best: Mapping[str, float], *, markdown: bool) -> str:
+def line(case: Case, kind: str, best: Mapping[str, float]) -> str:
     """A row of the table."""
     ratio = best["torch"] / best["lossmeter"] if "torch" in best else float("nan")
-    times = [
-        f"{name} {1e3 * best[name]:.1f}"
-        for name in ("lossmeter", "torch", "torch.compile", "jax.jit", "scipy", "copy")
-        if name in best
-    ]
-    separator = " | " if markdown else "  "
-    return separator.join([f"{case.title:48}", f"{kind:8}", f"ratio {ratio:5.2f}", *times])
+    times = [f"{name} {1e3 * fastest:.1f}" for name, fastest in best.items()]
+    return "  ".join([f"{case.title:48}", f"{kind:8}", f"ratio {ratio:5.2f}", *times])
 
 
 def main() -> None:
@@ -191,15 +197,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="two shapes, three rounds")
     parser.add_argument("--rounds", type=int, default=7, help="turns of each (7)")
-    parser.add_argument("--markdown", action="store_true", help="rows for a README")
+    parser.add_argument("--peers", nargs="+", choices=PEERS, default=PEERS, help="who takes part (all)")
+    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=LOSSES, help="which losses (all)")
     options = parser.parse_args()
     shapes = [(100_000, 10), (2_000, 1_000)] if options.quick else SHAPES
     print(f"# {cores()} threads each; milliseconds; ratio = torch (eager) / lossmeter")
-    for case in cases(shapes):
-        values, gradients = peers(case)
+    for case in cases(options.losses, shapes):
+        values, gradients = peers(case, options.peers)
         for kind, jobs in (("loss", values), ("gradient", gradients)):
             best = best_of(jobs, 3 if options.quick else options.rounds)
-            print(line(case, kind, best, markdown=options.markdown), flush=True)
+            print(line(case, kind, best), flush=True)
 
 
 if __name__ == "__main__":
