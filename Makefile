@@ -8,8 +8,9 @@ BIN = $(VENV)/bin
 EXTRAS = dev
 # Branch coverage below this fails `make test`.
 COVERAGE = 90
-# A benchmark's name for `make bench`.
+# A benchmark's name for `make bench`, and what is said to it: make bench BENCH=engine ARGS=--quick
 BENCH =
+ARGS =
 
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 WHEEL = build/wheel
@@ -44,7 +45,7 @@ lint: $(VENV)/extras-$(EXTRAS)
 	$(BIN)/lint-imports
 
 bench: $(VENV)/extras-$(EXTRAS)
-	@if [ -n '$(BENCH)' ]; then exec $(BIN)/python benchmarks/$(BENCH).py; fi; \
+	@if [ -n '$(BENCH)' ]; then exec $(BIN)/python benchmarks/$(BENCH).py $(ARGS); fi; \
 	for file in benchmarks/*.py; do \
 		printf '%-24s %s\n' "$$(basename "$$file" .py)" "$$(sed -n '1s/^"""//p' "$$file")"; \
 	done
