@@ -52,6 +52,10 @@ def run(
 
 def share(pieces: Sequence[Rows], work: Callable[[Rows], None], threads: int | None = None) -> None:
     """Do ``work`` on every piece, over threads; floating-point warnings are off in all of them."""
+    if len(pieces) == 1:
+        with np.errstate(all="ignore"):
+            work(pieces[0])
+        return
     waiting, next_piece = iter(pieces), threading.Lock()
     helpers = min(threads or cores(), len(pieces)) - 1
     if not threading.main_thread().is_alive():  # the interpreter is ending and starts no more tasks

@@ -89,12 +89,13 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
     )
     inputs = {"logits": logits, "probabilities": probabilities, "log_probabilities": log_probabilities}
     name, given = the_input(inputs)
-    if temperature != 1 and name != "logits":
-        detail = f"it divides logits; {name} have none"
-        raise InvalidInputError.at("temperature", detail=detail, value=temperature)
     chosen = make_loss(loss)
     values = floats(given, name, ranks=(1, 2) if chosen.binary else (2,))
-    check_temperature(temperature, values.dtype)
+    if temperature != 1:
+        if name != "logits":
+            detail = f"it divides logits; {name} have none"
+            raise InvalidInputError.at("temperature", detail=detail, value=temperature)
+        check_temperature(temperature, values.dtype)
     ignored = None if ignore_index is None else whole(ignore_index, "ignore_index")
     sent = Sent(name, values, targets, ignored, sample_weights, class_weights)
     return reduced(prepared(sent, chosen, options), values.shape, options, threads)
