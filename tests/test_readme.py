@@ -122,6 +122,8 @@ def test_command(command: str, output: str, tmp_path: Path) -> None:
         ("make run", "lossmeter serve"),
         ("make test", "coverage report"),
         ("make bench BENCH=json_endpoint", "exec .venv/bin/python benchmarks/json_endpoint.py"),
+        ("make bench BENCH=accuracy", "exec .venv/bin/python benchmarks/accuracy.py"),
+        ("make bench BENCH=engine", "exec .venv/bin/python benchmarks/engine.py"),
     ],
 )
 def test_make(command: str, last: str) -> None:
