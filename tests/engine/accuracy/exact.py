@@ -7,6 +7,7 @@ digits, and what is tiny is still built from its tiny parts, so that at least 60
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import mpmath
@@ -238,10 +239,17 @@ def units(returned: float, truth: Exact, dtype: type[np.floating[Any]] | str, sc
 
     Sums of numbers below the smallest normal one have no relative accuracy; near it the error is measured in its units.
     """
-    info = np.finfo(dtype)
+    rounding, smallest, largest = limits(np.dtype(dtype).name)
     if context.isinf(truth) or not np.isfinite(returned):
         return 0.0 if float(truth) == float(returned) else float("inf")
-    if abs(truth) > mpf(float(info.max)):
+    size = abs(truth)
+    if size > largest:
         return 0.0
-    unit = mpf(float(info.eps)) / 2 * max(abs(truth), abs(scale), 2048 * mpf(float(info.tiny)))
-    return float(abs(mpf(float(returned)) - truth) / unit)
+    return float(abs(mpf(float(returned)) - truth) / (rounding * max(size, abs(scale), smallest)))
+
+
+@cache
+def limits(dtype: str) -> tuple[Exact, Exact, Exact]:
+    """2⁻⁵³ or 2⁻²⁴, from where on it is relative, and the largest number."""
+    info = np.finfo(dtype)
+    return mpf(float(info.eps)) / 2, 2048 * mpf(float(info.tiny)), mpf(float(info.max))

@@ -37,7 +37,7 @@ OTHERS: list[Case] = [
     ({"name": "squared_error"}, "squared_error", 8),
     ({"name": "jensen_shannon"}, "jensen_shannon", 8),
 ]
-"""What takes turns, three at a time."""
+"""What takes turns, two or three at a time."""
 
 
 @st.composite
@@ -46,7 +46,7 @@ def batches(draw: DrawFn) -> tuple[NDArray[Any], int, float, list[Case]]:
     classes = draw(st.integers(2, rows.MOST_CLASSES))
     row = draw(rows.logits(classes))
     target = int(np.argmax(row)) if draw(st.booleans()) else draw(st.integers(0, classes - 1))
-    cases = ALWAYS + OTHERS[draw(st.integers(0, 2)) :: 3]
+    cases = ALWAYS + OTHERS[draw(st.integers(0, 3)) :: 4]
     return rows.one(row, draw(rows.dtypes)), target, draw(rows.temperatures), cases
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
     from numpy.typing import NDArray
 
-occasionally = settings(rows.thoroughly, max_examples=500)
+occasionally = settings(rows.thoroughly, max_examples=200)
 """A row of 80 classes takes as long as ten of 8."""
 
 
