@@ -135,11 +135,12 @@ def _by_distribution(distributions: Matrix, tolerance: float) -> Targets:
         block = sent if classes >= LONG_ROW else scratch.matrix("targets", *sent.shape)
         if block is not sent:
             np.copyto(block, sent)
-        whole, most = row_sums(block), np.max(block, axis=1)
-        wrong[rows] = ~((np.min(block, axis=1) >= 0) & (np.abs(whole - 1) <= slack))
-        soft[rows] = most != 1
-        certain = np.flatnonzero(most == 1)
-        if certain.size:
+        wrong[rows] = ~(np.abs(row_sums(block) - 1) <= slack)
+        if not np.min(block) >= 0:  # one look at the whole block is cheaper than one at each of its rows
+            wrong[rows] |= ~(np.min(block, axis=1) >= 0)
+        soft[rows] = True
+        if not np.max(block) < 1:
+            certain = np.flatnonzero(np.max(block, axis=1) == 1)
             alone = np.count_nonzero(sent[certain], axis=1) == 1
             soft[rows][certain] = ~alone
             indices[rows][certain] = np.where(alone, np.argmax(sent[certain], axis=1), 0)
