@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter
 
+from lossmeter.engine.blocks import cores
 from lossmeter.settings import Settings
-
-
-def usable_cores() -> int:
-    """How many cores this process may run on, at least one."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 @dataclass(slots=True)
@@ -34,5 +28,5 @@ class Service:
     """
 
     settings: Settings
-    cores: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(usable_cores()))
+    cores: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(cores()))
     readiness: Readiness = field(default_factory=Readiness)

@@ -1,4 +1,4 @@
-"""What every scoring of a batch needs, whatever its loss: weights, outputs and the reduction."""
+"""What every scoring of a batch needs, whatever its loss: outputs, weights, and rows that count nowhere."""
 
 from __future__ import annotations
 
@@ -75,16 +75,20 @@ class Batch(ABC):
 
     Attributes:
         shape: (n, classes), or (n, labels).
-        dtype: what it is computed in.
+        dtype: of the answer.
+        ignored: ``Bool[n]``, rows that count nowhere; None where there are none.
         count: rows that are not ignored.
         matrices: how many matrices of a block the scoring keeps at a time.
     """
 
-    shape: tuple[int, int]
-    dtype: np.dtype[Any]
-    count: int
     weights: Weights
     matrices: int = 4
+
+    def __init__(self, values: Matrix, ignored: Mask | None) -> None:
+        self.shape: tuple[int, int] = values.shape
+        self.dtype: np.dtype[Any] = values.dtype
+        self.ignored = ignored
+        self.count = self.shape[0] - (0 if ignored is None else int(np.count_nonzero(ignored)))
 
     @abstractmethod
     def score(self, rows: Rows, scale: float, output: Output) -> None:
@@ -93,6 +97,19 @@ class Batch(ABC):
     @abstractmethod
     def by_class(self, weighted: Vector) -> Vector:
         """``weighted`` (a number per row) shared out over the true classes."""
+
+    def counted(self, rows: Chosen, values: Floats) -> Floats:
+        """Values of some rows, 0 in those that are ignored."""
+        if self.ignored is None:
+            return values
+        ignored = self.ignored[rows]
+        return np.where(ignored if values.ndim == 1 else ignored[:, None], 0, values)
+
+    def silenced(self, samples: Vector | None) -> Vector | None:
+        """Sample weights, 0 in rows that are ignored."""
+        if self.ignored is None:
+            return samples
+        return np.where(self.ignored, 0, 1 if samples is None else samples).astype(self.dtype)
 
 
 def clipped(outcome: Outcome, epsilon: float) -> tuple[Outcome, Mask | None]:

@@ -48,15 +48,9 @@ class BinaryBatch(Batch):
         sample_weights: Vector | None,
         class_weights: Vector | None,
     ) -> None:
-        self.shape = predictions.values.shape
-        self.dtype = predictions.values.dtype
+        super().__init__(predictions.values, targets.ignored)
         self._predictions, self._targets, self._loss, self._options = predictions, targets, loss, options
-        ignored = targets.ignored
-        self.count = self.shape[0] - (0 if ignored is None else int(np.count_nonzero(ignored)))
-        if ignored is not None:
-            sample_weights = np.where(ignored, 0, 1 if sample_weights is None else sample_weights).astype(
-                self.dtype
-            )
+        sample_weights = self.silenced(sample_weights)
         with np.errstate(over="ignore"):
             self._yes_weight, self._no_weight = self._outcome_weights(class_weights)
             of_rows = self._weight_of_labels(class_weights)
@@ -125,12 +119,12 @@ class BinaryBatch(Batch):
     def _explain(self, rows: Rows, view: View, output: Output) -> None:
         """KL, contributions and probabilities."""
         if output.kl_divergence is not None and output.target_entropy is not None:
-            output.kl_divergence[rows] = self._counted(rows, row_sums(view.divergences()))
-            output.target_entropy[rows] = self._counted(rows, row_sums(entropies(view.minor))) + 0.0
+            output.kl_divergence[rows] = self.counted(rows, row_sums(view.divergences()))
+            output.target_entropy[rows] = self.counted(rows, row_sums(entropies(view.minor))) + 0.0
         if output.contributions is not None:
-            output.contributions[rows] = self._counted(rows, view.contributions()) + 0.0
+            output.contributions[rows] = self.counted(rows, view.contributions()) + 0.0
         if output.probabilities is not None:
-            output.probabilities[rows] = self._counted(rows, view.probabilities()) + 0.0
+            output.probabilities[rows] = self.counted(rows, view.probabilities()) + 0.0
 
     def _shares(self, rows: Rows) -> Matrix:
         """How each row falls on the classes of ``by_class``; rows that cost nothing need not."""
@@ -181,10 +175,3 @@ class BinaryBatch(Batch):
             return yes, no
         of_no, of_yes = classes if self._targets.single else (classes, classes)
         return yes * np.asarray(of_yes, np.float64), no * np.asarray(of_no, np.float64)
-
-    def _counted(self, rows: Rows, values: Floats) -> Floats:
-        """Values, 0 in rows that are ignored."""
-        if self._targets.ignored is None:
-            return values
-        ignored = self._targets.ignored[rows]
-        return np.where(ignored if values.ndim == 1 else ignored[:, None], 0, values)

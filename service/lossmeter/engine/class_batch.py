@@ -48,14 +48,10 @@ class ClassBatch(Batch):
         sample_weights: Vector | None,
         class_weights: Vector | None,
     ) -> None:
-        self.shape = predictions.values.shape
-        self.dtype = predictions.values.dtype
+        super().__init__(predictions.values, targets.ignored)
         self.predictions, self.targets, self.options = predictions, targets, options
         self.loss = loss
         self._at_target = loss if isinstance(loss, TargetLoss) else loss.hard
-        self.count = self.shape[0] - (
-            0 if targets.ignored is None else int(np.count_nonzero(targets.ignored))
-        )
         self.weights = self._weigh(sample_weights, class_weights)
         self.matrices = self._kept_matrices()
 
@@ -95,13 +91,6 @@ class ClassBatch(Batch):
             rows, self.options.label_smoothing, lambda: self.predictions.excluded(rows)
         )
 
-    def counted(self, rows: Chosen, values: Matrix) -> Matrix:
-        """Values, 0 in rows that are ignored."""
-        if self.targets.ignored is None:
-            return values
-        ignored = self.targets.ignored[rows]
-        return np.where(ignored if values.ndim == 1 else ignored[:, None], 0, values)
-
     @staticmethod
     def place(gradients: Matrix, rows: Chosen, write: Callable[[Any, Matrix], None], slopes: Floats) -> None:
         """Gradients of a block go straight into the answer, those of single rows through a buffer."""
@@ -120,9 +109,7 @@ class ClassBatch(Batch):
         return 8 if explained or isinstance(self.loss, DivergenceLoss) else 4
 
     def _weigh(self, samples: Vector | None, classes: Vector | None) -> Weights:
-        ignored = self.targets.ignored
-        if ignored is not None:
-            samples = np.where(ignored, 0, 1 if samples is None else samples).astype(self.dtype)
+        samples = self.silenced(samples)
         of_rows: Vector | None = None if samples is None else samples.astype(np.float64)
         if classes is not None:
             of_classes = self._class_weight_of_rows(classes)

@@ -41,7 +41,7 @@ class Apart(NamedTuple):
     """Rows of exponentials with one class of each held apart.
 
     Attributes:
-        masses: ``Float64[rows, classes]`` in scratch memory, 0 at the class held apart.
+        masses: ``Float[rows, classes]`` in scratch memory, 0 at the class held apart.
         places: where that class lies in the memory of ``masses``.
         mass: ``Float64[rows]``, its exponential.
         others: ``Float64[rows]``, the sum of the rest.
