@@ -35,7 +35,7 @@ def exact_row_sums(terms: Matrix, size: Vector | None = None) -> Vector:
     if terms.dtype == np.float32:
         long = terms.shape[1] >= LONG_ROW
         return np.add.reduce(terms, axis=1, dtype=np.float64) if long else row_sums(terms.astype(np.float64))
-    if terms.shape[1] <= 3:  # noqa: PLR2004  one of three is 0, and one addition rounds once
+    if terms.shape[1] <= 2:  # noqa: PLR2004  one addition rounds once
         return row_sums(terms)
     part = scratch.matrix("part", *terms.shape)
     size = row_sums(np.abs(terms, out=part)) if size is None else size
