@@ -284,6 +284,15 @@ def test_long_lists_with_numbers_too_large(read: Callable[[bytes], object]) -> N
 
 
 @both
+def test_long_lists_of_names(read: Callable[[bytes], object]) -> None:
+    """Names are read as they stand, brackets and spelled numbers among them, and arrays beside them as arrays."""
+    names = ["a", "[[", "NaN", "]", "é", ""] * 1_000
+    document = {**{f"slice-{number}": names for number in range(5)}, "logits": [[1.0, 2.0], [3.0, 4.0]]}
+    found = read(json.dumps(document).encode())
+    assert plain(found) == plain({**document, "logits": np.array(document["logits"])})
+
+
+@both
 @pytest.mark.parametrize("wrong", [b'"\xed\xa0\x80"', b'"\xff"', b"01", b"1.", b"tru", b"1 1", b""])
 def test_long_lists_with_something_wrong(read: Callable[[bytes], object], wrong: bytes) -> None:
     """Nothing that is not JSON passes among them."""

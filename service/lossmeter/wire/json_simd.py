@@ -108,6 +108,8 @@ class _Reader:
         first = next(iter(element), _EMPTY)
         if first is _EMPTY:
             return np.empty(0)
+        if isinstance(first, str) and first not in SPELLED:
+            return self._list(element)  # names, such as slices: no numbers to look for
         found = self._rows(element) if isinstance(first, simdjson.Array) else self._vector(element)
         return self._list(element) if found is None else found
 
@@ -163,9 +165,9 @@ class _Reader:
         items: list[object] = []
         children = iter(element)
         while block := list(islice(children, _BLOCK)):
-            rows = self._block_of_rows(block)
-            if rows is not None:
-                items += rows
+            many = self._block_of_strings(block) or self._block_of_rows(block)
+            if many is not None:
+                items += many
                 continue
             for child in block:
                 self.ledger.path.append(len(items))
@@ -173,6 +175,15 @@ class _Reader:
                 self.ledger.path.pop()
             self.ledger.spend(len(block))
         return items
+
+    def _block_of_strings(self, block: Sequence[object]) -> Sequence[object] | None:
+        if set(map(type, block)) != {str}:
+            return None
+        strings = cast("Sequence[str]", block)
+        # Those that are spelled numbers are counted by nobody, but hold no bracket either.
+        self._brackets_in_strings += "".join(strings).count("[")
+        self.ledger.spend(len(strings))
+        return strings
 
     def _block_of_rows(self, block: Sequence[object]) -> list[NDArray[np.float64]] | None:
         if set(map(type, block)) != {simdjson.Array}:
