@@ -105,6 +105,7 @@ def test_too_large_in_chunks(tight: Server) -> None:
     assert response.status_code == 413
     assert response.headers["Connection"] == "close"
     assert response.json()["title"] == "Content Too Large"
+    assert response.json()["max_body_bytes"] == 10_000
 
 
 def test_too_many_numbers(tight: Server) -> None:
@@ -112,6 +113,7 @@ def test_too_many_numbers(tight: Server) -> None:
     response = httpx2.post(f"{tight.url}/v1/score", json={"logits": [[0, 1]] * 60, "targets": [0] * 60})
     assert response.status_code == 413
     assert "100" in response.json()["detail"]
+    assert response.json()["max_elements"] == 100
 
 
 def test_too_many_classes(tight: Server) -> None:

@@ -24,6 +24,9 @@ STATUS: Final[Mapping[type[LossmeterError], int]] = {
     InvalidInputError: 422,
 }
 
+LIMITS: Final = ("max_body_bytes", "max_elements")
+"""The settings that a 413 carries as members."""
+
 _SENTENCES: Final[Mapping[int, str]] = {
     404: "There is nothing here; /openapi.json lists what there is.",
     405: "This path does not take this method; the Allow header lists those that it takes.",
@@ -61,15 +64,24 @@ def of(error: Exception, scope: Scope) -> Response:
         case InvalidInputError():
             return problems.of_invalid_input(error, scope)
         case LossmeterError():
-            return problems.response(STATUS[type(error)], str(error), scope)
+            return _response(STATUS[type(error)], str(error), scope)
         case HTTPException():
             detail = _SENTENCES.get(error.status_code, error.detail)
-            return problems.response(error.status_code, detail, scope, headers=_headers(error))
+            return _response(error.status_code, detail, scope, _headers(error))
         case RequestValidationError():
             # Bodies are checked before FastAPI sees them; what it refuses was not read as JSON.
             return problems.response(415, "The Content-Type header cannot be read.", scope)
         case _:
             raise error
+
+
+def _response(status: int, detail: str, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
+    """What is too large is told what would not be, for programs to read: they can send it in parts."""
+    members = {}
+    if status == STATUS[TooLargeError]:
+        settings = scope["app"].state.service.settings
+        members = {name: getattr(settings, name) for name in LIMITS}
+    return problems.response(status, detail, scope, headers=headers, members=members)
 
 
 def _headers(error: HTTPException) -> dict[str, str]:

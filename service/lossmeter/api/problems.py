@@ -45,6 +45,7 @@ def response(  # noqa: PLR0913 - the members of a problem
     errors: Sequence[dict[str, Any]] = (),
     count: int = 0,
     headers: Mapping[str, str] | None = None,
+    members: Mapping[str, Any] | None = None,
 ) -> Response:
     """The response that carries this problem; errors are dropped from the end until it is small enough."""
     document: dict[str, Any] = {
@@ -53,6 +54,7 @@ def response(  # noqa: PLR0913 - the members of a problem
         "status": status,
         "detail": cut(detail, LONGEST_DETAIL),
         "instance": cut(quote(scope.get("path", "")), LONGEST_POINTER),
+        **(members or {}),
     }
     listed = list(errors)
     while True:

@@ -29,3 +29,5 @@ class Problem(BaseModel):
     instance: str = Field(description="The path of the request.")
     errors: list[Offender] = optional("The first offenders, at most 20.", max_length=20)
     count: int = optional("How many offenders there are in all.", ge=1)
+    max_body_bytes: int = optional("With 413: the most bytes that one body may have.", ge=1)
+    max_elements: int = optional("With 413: the most numbers that one request may have.", ge=1)
