@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
-from lossmeter.api.schemas.arrays import (
-    CLASS_INDEX,
-    NOT_NEGATIVE,
-    UNIT_INTERVAL,
-    Integer,
-    Logits,
-    LogProbabilities,
-    Matrix,
-    Number,
-    Probabilities,
-    Vector,
-    Vector1,
-    VectorOrMatrix,
-    either,
-    matrix,
-    vector,
-)
-from lossmeter.api.schemas.class_weights import WeightsChoice
-from lossmeter.api.schemas.document import Document, optional
+from lossmeter.api.schemas.arrays import Matrix, Number, Vector
+from lossmeter.api.schemas.batch import Window
+from lossmeter.api.schemas.document import optional
 from lossmeter.api.schemas.losses import LossChoice
-from lossmeter.api.schemas.names import Labels, Names
+from lossmeter.api.schemas.names import Names
 from lossmeter.engine import LOSSES
 from lossmeter.engine.losses import DivergenceLoss
 
@@ -40,57 +24,17 @@ Reduction = Literal["mean", "sum", "none"]
 Unit = Literal["nats", "bits"]
 
 
-class ScoreRequest(Document):
+class ScoreRequest(Window):
     """A classifier's outputs and the truth. Exactly one of logits, probabilities and log_probabilities."""
 
-    exactly_one: ClassVar = (("logits", "probabilities", "log_probabilities"),)
-
-    logits: Logits = optional(
-        "Unnormalised scores, `Float[n, classes]`; with a binary loss `Float[n]` or `Float[n, labels]`. "
-        '`"-Infinity"` masks a class: probability 0. `"NaN"` and `"Infinity"` are refused, but in ignored '
-        "rows."
-    )
-    probabilities: Probabilities = optional(
-        "Probabilities, of the same shapes: each in [0, 1]; rows sum to 1 within `tolerance` and are "
-        "never renormalised. With a binary loss each is the probability of a 1, and nothing is summed."
-    )
-    log_probabilities: LogProbabilities = optional(
-        'Natural logarithms of probabilities, of the same shapes, each ≤ 0 (`"-Infinity"` for probability '
-        "0); the logsumexp of a row is 0 within `tolerance`."
-    )
-    targets: Annotated[
-        VectorOrMatrix,
-        WithJsonSchema(either(vector(CLASS_INDEX), matrix(UNIT_INTERVAL), vector(UNIT_INTERVAL))),
-    ] = Field(
-        description="The truth: class indices `Int[n]` from 0, or one distribution per row, `Float[n, "
-        "classes]`, one-hot or soft, each row summing to 1 within `tolerance`. With a binary loss: 0, 1 "
-        "or between, of the input's shape."
-    )
     loss: LossChoice = Field(
         default="cross_entropy",
         description="A loss's name, or an object with its name and parameters: see /v1/losses.",
-    )
-    class_weights: WeightsChoice = optional(
-        '`Float[classes]` ≥ 0; or `"balanced"` or a scheme object, computed from this request\'s targets '
-        "and returned. A binary loss of rank 1 takes two: the weights of 0 and of 1; of rank 2 one per "
-        "label. Default: none."
-    )
-    sample_weights: Annotated[Vector1, WithJsonSchema(vector(NOT_NEGATIVE))] = optional(
-        "`Float[n]` ≥ 0: the weight of each row. Default: none."
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
         default=0.0,
         description="α in [0, 1): targets become (1−α)·t + α spread evenly over the classes that are not "
         "masked (whose probability as sent is not exactly 0); for binary losses t(1−α) + α/2.",
-    )
-    ignore_index: Integer = optional(
-        "Rows whose class index equals it count nowhere: loss 0, gradient 0 and 0 in all else that the "
-        "answer has of the row, even if it holds NaN. Needs class indices as targets. Default: none."
-    )
-    temperature: Annotated[float, Field(gt=0)] = Field(
-        default=1.0,
-        description="Logits are divided by it first; > 0. Gradients are with respect to the logits as "
-        "sent. Other than 1 it needs `logits`.",
     )
     reduction: Reduction = Field(
         default="mean",
@@ -111,16 +55,8 @@ class ScoreRequest(Document):
         "`kl` and `contributions` are of the clipped ones, `probabilities` of the answer are not. 0 never "
         "clips: a certain miss costs infinity.",
     )
-    tolerance: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=1e-6,
-        description="How far a row's sum may be from 1, for probabilities and for soft targets; in [0, 1).",
-    )
     include: Annotated[tuple[str, ...], Names(PARTS, default=USUAL_PARTS)] = optional(
         "What the answer carries."
-    )
-    labels: Labels = optional(
-        "Which series of the exported metrics this scoring belongs to: up to 16 short strings by name, "
-        'e.g. `{"model": "fraud", "version": "3"}`. They change nothing in the answer. Default: none.'
     )
 
 
