@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import anyio.to_thread
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from lossmeter.api import negotiation, scoring
 from lossmeter.api.errors import RefusedBodyError
-from lossmeter.errors import LossmeterError, MalformedBodyError
+from lossmeter.api.work import off_loop
+from lossmeter.errors import MalformedBodyError
 from lossmeter.wire import json
 
 if TYPE_CHECKING:
@@ -88,13 +88,7 @@ class DocumentRequest(Request):
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._is_large:
             return work()
-        outcome = await anyio.to_thread.run_sync(lambda: _attempt(work), limiter=self.service.cores)
-        try:
-            if isinstance(outcome, LossmeterError):
-                raise outcome
-            return outcome
-        finally:
-            del outcome  # or this frame and the error's traceback would hold each other
+        return await off_loop(work, self.service.cores)
 
     def _read(self) -> Document:
         buffer = self._buffer or bytearray()
@@ -109,19 +103,6 @@ class DocumentRequest(Request):
         async for chunk in self.stream():
             buffer += chunk
         return buffer
-
-
-def _attempt(work: Callable[[], T]) -> T | LossmeterError:
-    """What the work returns, or the refusal that it raises, without the frames and errors behind it.
-
-    Those hold all that was read of the body, and between threads they come into a cycle that stands until the
-    next full garbage collection: half a gigabyte for 30 MB of ragged rows.
-    """
-    try:
-        return work()
-    except LossmeterError as error:
-        error.__traceback__ = error.__context__ = error.__cause__ = None
-        return error
 
 
 class DocumentRoute(APIRoute):
