@@ -8,8 +8,13 @@ counted and nothing more. Of Float[n] input there are two classes, p = [1 − p�
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, TypeAlias
 
 from lossmeter.engine.arrays import Indices, Matrix, Vector
+from lossmeter.engine.ranking import Ranking, ranking
+
+Binning: TypeAlias = Literal["equal_width", "equal_mass"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +46,7 @@ class Groups:
     cell_weight: Vector
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """The rows themselves, for metrics that do not add up; ignored rows are left out.
 
@@ -49,11 +54,18 @@ class Rows:
         probabilities: ``Float64[n, classes]``.
         targets: ``Int[n]``, the true classes.
         weights: ``Float64[n]``, w; None where all weigh 1.
+        predicted: ``Int[n]``, the predicted classes: the probabilities may have rounded away what set them apart.
     """
 
     probabilities: Matrix
     targets: Indices
     weights: Vector | None
+    predicted: Indices
+
+    @cached_property
+    def ranking(self) -> Ranking:
+        """What the sorted columns say, sorted when first asked for."""
+        return ranking(self.probabilities, self.targets, self.weights)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +90,8 @@ class Evidence:
             with a larger value, or an equal one and a lower index.
         groups: the rows by predicted class and confidence; None when ``soft``.
         rows: the rows themselves; None when this is of a state, which does not keep them.
+        truth_squares: Σ w Σ_c t_c² / Σ w; 1 unless ``soft``.
+        binning: how metrics of confidence cut their bins; ``groups`` are of equal width in any case.
     """
 
     classes: int
@@ -96,3 +110,5 @@ class Evidence:
     top_k: float
     groups: Groups | None
     rows: Rows | None
+    truth_squares: float = 1.0
+    binning: Binning = "equal_width"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Floats, Mask, Matrix, Vector
+    from lossmeter.engine.arrays import Floats, Indices, Mask, Matrix, Vector
 
 LONG_ROW = 64
 """From this many classes on a row is long enough to be summed along its own memory."""
@@ -79,6 +79,11 @@ def exp_minus(h: Floats) -> Floats:
     for order in range(17, 2, -1):
         series = 1 + series * inner / order
     return np.where(near, series * inner * inner / 2, np.expm1(h) - h)
+
+
+def sums_by(places: Indices, terms: Vector | None, size: int) -> Vector:
+    """Σ of the terms (1 each if there are none) that have the same place in 0 … size − 1; ``Float64[size]``."""
+    return np.bincount(places, terms, size).astype(np.float64, copy=False)
 
 
 def finite_product(weight: Floats, value: Floats) -> Floats:
