@@ -40,7 +40,7 @@ def _score_linear(batch: ClassBatch, rows: Chosen, scale: float, output: Output)
     loss = batch.loss
     if not (isinstance(loss, TargetLoss) and loss.linear and batch.options.epsilon == 0):
         return rows
-    shares = _shares(batch, rows, loss)
+    shares = _plain_shares(batch, rows, loss)
     view = batch.predictions.cross_entropy(rows, shares)
     if view is None:
         return rows
@@ -116,6 +116,15 @@ def _explain(batch: ClassBatch, rows: Chosen, output: Output) -> None:
     if output.contributions is not None:
         spread = pointwise(truth, log_truth, outcome.p, outcome.log_p, difference)
         output.contributions[rows] = batch.counted(rows, spread) + 0.0
+
+
+def _plain_shares(batch: ClassBatch, rows: Chosen, loss: TargetLoss) -> Matrix:
+    """The shares, float32 where that is what was sent and nothing changes it."""
+    if batch.weights.of_classes is None and loss.class_factors() is None:
+        sent = batch.targets.as_sent(rows)
+        if sent is not None and sent.dtype == batch.dtype and not batch.options.label_smoothing:
+            return sent
+    return _shares(batch, rows, loss)
 
 
 def _shares(batch: ClassBatch, rows: Chosen, loss: TargetLoss) -> Matrix:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _kept = threading.local()
 
 
-def matrix(name: str, rows: int, classes: int, dtype: type[np.float32 | np.float64] = np.float64) -> Matrix:
+def matrix(name: str, rows: int, classes: int, dtype: np.dtype[Any] | type[np.float32 | np.float64] = np.float64) -> Matrix:
     """An uninitialised ``Float[rows, classes]`` in the memory order in which such rows are worked on.
 
     Short rows are laid out class by class, so that every step and every reduction runs across examples; long rows lie

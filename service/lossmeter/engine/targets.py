@@ -45,6 +45,10 @@ class Targets:
         scored = self.indices if self.ignored is None else self.indices[~self.ignored]
         return np.bincount(scored, minlength=self.classes).astype(np.float64)
 
+    def as_sent(self, rows: Chosen) -> Matrix | None:
+        """Some rows of distributions that lie along their own memory, to be read only; None for others."""
+        return None if self.distributions is None or self.classes < LONG_ROW else self.distributions[rows]
+
     def shares(self, rows: Chosen, smoothing: float, excluded: Callable[[], Mask]) -> Matrix:
         """The truth of some rows as distributions, ``Float64[rows, classes]``, to be read only.
 
@@ -57,7 +61,7 @@ class Targets:
             scratch.flat(block)[scratch.places(indices, self.classes)] = 1
         else:
             sent = self.distributions[rows]
-            if not smoothing and sent.dtype == np.float64 and self.classes >= LONG_ROW:
+            if not smoothing and sent.dtype == np.float64 and self.as_sent(rows) is not None:
                 return sent
             block = scratch.matrix("shares", *sent.shape)
             np.copyto(block, sent)

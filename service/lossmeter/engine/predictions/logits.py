@@ -105,16 +105,16 @@ class Logits(Predictions):
         if self.temperature != 1:
             return None
         best = self._best(rows)
-        apart = self._apart(rows, best)
+        apart = self._apart(rows, best, swift=shares.dtype == np.float32)
         sent = self.values[rows]
-        if sent.dtype == np.float64 and sent.shape[1] >= LONG_ROW and self.ignored is None:
+        if sent.dtype == shares.dtype and sent.shape[1] >= LONG_ROW and self.ignored is None:
             block, top = sent, sent[np.arange(len(best)), best]
         else:
             block = self.load(rows, 0.0)
             top = scratch.flat(block).take(apart.places)
-        distance = np.subtract(top[:, None], block, out=scratch.matrix("distance", *block.shape))
-        np.multiply(distance, shares, out=distance)
-        shared = row_sums(shares)
+        distance = scratch.matrix("distance", *block.shape, apart.masses.dtype)
+        np.multiply(np.subtract(top[:, None], block, out=distance), shares, out=distance)
+        shared = row_sums(shares).astype(np.float64, copy=False)
         values = row_sums(distance) + shared * np.log1p(apart.others / apart.mass)
         scratch.flat(apart.masses)[apart.places] = apart.mass
         far = np.flatnonzero(~(apart.comfortable & (values < np.inf)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from lossmeter.engine import scratch
 from lossmeter.engine.arrays import Indices, Matrix, Vector
 from lossmeter.engine.numerics import LONG_ROW, row_sums
 from lossmeter.engine.predictions.base import AllClasses, AtTargets
-from lossmeter.engine.predictions.zero_sums import close_rows
+from lossmeter.engine.predictions.zero_sums import close_rows, exact_row_sums
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 SAFE = 2.0**-60
 """A factor above this, times a float32 mass, is as far from underflow as the product itself."""
+
+
+def narrowed(factor: Floats, dtype: np.dtype[Any]) -> Floats:
+    """The factor in the dtype of what it multiplies, unless that brings it near underflow."""
+    if dtype == np.float32 and not ((np.abs(factor) > 0) & (np.abs(factor) < SAFE)).any():
+        return factor.astype(np.float32)
+    return factor
 
 
 class TargetLogits(AtTargets):
@@ -40,8 +47,7 @@ class TargetLogits(AtTargets):
         """∂/∂x_j = s_t (δ_jt − p_j)/T; at the target minus the sum of what is written for the others."""
         factor = (0.0 - slopes / (self._whole * self._temperature))[:, None]
         size = slopes * self.outcome.not_p / self._temperature
-        if self._masses.dtype == np.float32 and not ((factor > 0) & (factor < SAFE)).any():
-            factor = factor.astype(np.float32)
+        factor = narrowed(factor, self._masses.dtype)
         if self._masses.shape[1] >= LONG_ROW and out.flags.c_contiguous:
             close_rows(np.multiply(self._masses, factor, out=out), self._places, size)
             return
@@ -104,7 +110,7 @@ class SharedLogits:
     """The cross-entropy of rows whose truth is shared among classes.
 
     Attributes:
-        masses: ``Float64[rows, classes]``, e^x in scratch memory.
+        masses: ``Float[rows, classes]``, e^x in scratch memory.
         shared: ``Float64[rows]``, Σt.
         of_mass: ``Float64[rows]``, Σt over the sum of the masses.
         values: ``Float64[rows]``, Σ_c t_c (−log p_c).
@@ -119,14 +125,16 @@ class SharedLogits:
 
     def gradients(self, shares: Matrix, factor: Floats, out: Matrix) -> None:
         """``factor`` · (p_j Σt − t_j), rows that sum to 0; the rounding goes where ``AllLogits.gradients`` says."""
-        p = np.multiply(self.masses, self.of_mass[:, None], out=self.masses)
-        written = np.add(p, shares, out=scratch.matrix("written", *p.shape))
+        dtype = self.masses.dtype
+        p = np.multiply(self.masses, self.of_mass.astype(dtype, copy=False)[:, None], out=self.masses)
+        written = np.add(p, shares, out=scratch.matrix("written", *p.shape, dtype))
         heaviest = scratch.places(np.argmax(written, axis=1), p.shape[1])
         np.subtract(p, shares, out=written)
-        left = row_sums(written) / np.where(self.shared > 0, self.shared, 1)
+        left = exact_row_sums(written) if dtype == np.float32 else row_sums(written)
+        left = (left / np.where(self.shared > 0, self.shared, 1)).astype(dtype, copy=False)
         np.subtract(written, np.multiply(p, left[:, None], out=p), out=written)
         in_place = written.shape[1] >= LONG_ROW and out.flags.c_contiguous
-        answer = np.multiply(written, factor, out=out if in_place else written)
+        answer = np.multiply(written, narrowed(factor, dtype), out=out if in_place else written)
         answer = answer.astype(out.dtype, copy=False)
         np.add(answer, 0.0, out=answer)  # no -0.0
         close_rows(answer, heaviest)
