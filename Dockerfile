@@ -27,11 +27,14 @@ LABEL org.opencontainers.image.title="lossmeter" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
+# LOSSMETER_ALLOW_ANONYMOUS: a container's port reaches nobody until someone publishes it, and whoever does gives keys
+# (LOSSMETER_API_KEYS_FILE, see deploy/README.md). With keys the setting means nothing.
 # OPENBLAS_NUM_THREADS: the engine has threads of its own; BLAS would start as many again at import.
 ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    LOSSMETER_ALLOW_ANONYMOUS=true \
     OPENBLAS_NUM_THREADS=1
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /tmp

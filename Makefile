@@ -52,7 +52,7 @@ bench: $(VENV)/extras-$(EXTRAS)
 
 lock: $(BIN)/python
 	$(PIP) install uv
-	$(UV) -o requirements.lock pyproject.toml
+	$(UV) --extra jwt -o requirements.lock pyproject.toml
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(UV) -o deploy/build.lock -
 
 clean:

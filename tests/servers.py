@@ -37,7 +37,7 @@ class Server:
     @property
     def address(self) -> tuple[str, int]:
         """Host and port, for tests that speak HTTP themselves."""
-        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        host, _, port = self.url.partition("://")[2].rpartition(":")
         return host, int(port)
 
 
@@ -71,7 +71,7 @@ def running(*, script: Path | None = None, **settings: object) -> Iterator[Serve
 def _announced(log: Path, process: subprocess.Popen[bytes]) -> str:
     """The address in the line that a server prints when it listens."""
     deadline = time.monotonic() + PATIENCE
-    while not (found := re.search(r" on (http://\S+:\d+)", log.read_text())):
+    while not (found := re.search(r" on (https?://\S+:\d+)", log.read_text())):
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.02)

@@ -233,7 +233,7 @@ def test_keys_are_documented_only_where_asked() -> None:
     validate(document, cls=OpenAPIV31SpecValidator)
     assert set(document["components"]["securitySchemes"]) == {"bearer", "key"}
     score = document["paths"]["/v1/score"]["post"]
-    assert score["security"] == [{"bearer": []}, {"key": []}]
+    assert score["security"] == [{"bearer": ["score"]}, {"key": ["score"]}]
     assert {"401", "403"} <= set(score["responses"])
     assert document["security"] == []
     assert "security" not in document["paths"]["/health/live"]["get"]

@@ -65,7 +65,10 @@ def test_a_lock_has_hashes_and_no_address(lock: Path) -> None:
 @pytest.mark.parametrize(
     ("lock", "wanted"),
     [
-        (LOCKS[0], project()["project"]["dependencies"]),
+        (
+            LOCKS[0],
+            project()["project"]["dependencies"] + project()["project"]["optional-dependencies"]["jwt"],
+        ),
         (LOCKS[1], project()["build-system"]["requires"]),
     ],
     ids=["requirements.lock", "build.lock"],

@@ -9,7 +9,10 @@ from starlette.middleware import Middleware
 
 import lossmeter
 from lossmeter.api import health, v1
-from lossmeter.api.auth import Authentication
+from lossmeter.api.access import cross_origin
+from lossmeter.api.access.doors import Doors
+from lossmeter.api.access.guard import Access
+from lossmeter.api.access.headers import SecurityHeaders
 from lossmeter.api.boundary import Boundary, Head, Host
 from lossmeter.api.docs import add_docs
 from lossmeter.api.errors import add_error_handlers
@@ -58,8 +61,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _middleware(settings: Settings) -> list[Middleware]:
     """From the outside in: nothing is read before the caller is known, or computed before there is room."""
-    keys = [Middleware(Authentication, settings.api_keys)] if settings.api_keys else []
-    return [Middleware(Boundary), Middleware(Host), Middleware(Head), *keys, Middleware(Limits, settings)]
+    port = settings.management_port
+    return [
+        Middleware(SecurityHeaders, tls=settings.tls_certificate is not None),
+        *cross_origin.middleware(settings),
+        Middleware(Boundary),
+        Middleware(Host),
+        Middleware(Head),
+        *([] if port is None else [Middleware(Doors, port)]),
+        *([Middleware(Access, settings)] if settings.asks_for_key else []),
+        Middleware(Limits, settings),
+    ]
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from lossmeter.api import errors
-from lossmeter.api.auth import CALLER
+from lossmeter.api.access.callers import CALLER
 from lossmeter.api.paths import is_open
 
 if TYPE_CHECKING:

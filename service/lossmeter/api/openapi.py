@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 
 from lossmeter.api import problems
+from lossmeter.api.access import scopes
 from lossmeter.api.schemas.problem import Problem
 
 if TYPE_CHECKING:
@@ -47,10 +48,10 @@ _RETRY: Final = {
 _REFUSALS: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
     400: ("The body is not JSON, not UTF-8, or nested too deeply.", {}),
     401: (
-        "No key was sent.",
+        "No key was sent, or a token that is not good.",
         {"WWW-Authenticate": {"description": "How to send one.", "schema": {"type": "string"}}},
     ),
-    403: ("The key is not known.", {}),
+    403: ("The key is not known, or has not the scope.", {}),
     406: ("The Accept header excludes JSON.", {}),
     413: ("More bytes than `max_body_bytes`, or more numbers than `max_elements`.", {}),
     415: (
@@ -88,7 +89,7 @@ class DocumentedAPI(FastAPI):
             settings: Settings = self.state.service.settings
             document = super().openapi()
             _add_problems(document)
-            _add_keys(document, asked=bool(settings.api_keys))
+            _add_keys(document, settings)
         return super().openapi()
 
 
@@ -100,17 +101,25 @@ def _add_problems(document: dict[str, Any]) -> None:
     document["components"]["schemas"] = dict(sorted(schemas.items()))
 
 
-def _add_keys(document: dict[str, Any], *, asked: bool) -> None:
+def _add_keys(document: dict[str, Any], settings: Settings) -> None:
     """How to send a key, or that none is asked: left out, it would be unsaid rather than none."""
     document["security"] = []
-    if not asked:
+    if not settings.asks_for_key:
         return
-    document["components"]["securitySchemes"] = {
-        "bearer": {"type": "http", "scheme": "bearer"},
-        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    }
+    document["components"]["securitySchemes"] = _schemes(settings)
     for path, operations in document["paths"].items():
-        if not path.startswith("/health"):
+        need = scopes.needed(path, settings)
+        if need:
             for operation in operations.values():
-                operation["security"] = [{"bearer": []}, {"key": []}]
+                # OpenAPI 3.1, Security Requirement Object: for these schemes, roles that the caller needs.
+                roles = [] if need == scopes.ANY else [need]
+                operation["security"] = [{"bearer": roles}, {"key": roles}]
                 operation["responses"].update({str(status): _refusal(status) for status in WITH_KEYS})
+
+
+def _schemes(settings: Settings) -> dict[str, Any]:
+    tokens = f", or a token (JWT) of {' or '.join(settings.jwt_issuers)}" if settings.jwt_issuers else ""
+    return {
+        "bearer": {"type": "http", "scheme": "bearer", "description": f"A key{tokens}."},
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A key."},
+    }

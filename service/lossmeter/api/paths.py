@@ -1,19 +1,24 @@
-"""Which paths are the API proper, and which are open to everyone and never refused for load."""
+"""Paths as the routes see them, and which of them are never refused for load."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from lossmeter.api.access import scopes
+
 if TYPE_CHECKING:
     from starlette.types import Scope
 
-_OPEN: Final = ("/health", "/docs", "/redoc", "/openapi.json")
+_UNLIMITED: Final = (*scopes.PROBES, *scopes.MANAGEMENT)
+
+
+def path_of(scope: Scope) -> str:
+    """The path without the prefix under which a proxy publishes the service."""
+    path: str = scope["path"]
+    root = scope.get("root_path", "").rstrip("/")
+    return path[len(root) :] if root and path.startswith(root + "/") else path
 
 
 def is_open(scope: Scope) -> bool:
-    """Whether this is a probe or documentation: no key, no limit."""
-    path: str = scope["path"]
-    root = scope.get("root_path", "").rstrip("/")
-    if root and path.startswith(root + "/"):
-        path = path[len(root) :]
-    return any(path == prefix or path.startswith(prefix + "/") for prefix in _OPEN)
+    """Whether this is a probe, a page or the metrics: no limit, for they tell what happens under load."""
+    return scopes.is_under(path_of(scope), _UNLIMITED)

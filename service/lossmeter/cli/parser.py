@@ -24,7 +24,8 @@ Start the REST service and serve until SIGINT or SIGTERM; requests in progress g
   lossmeter serve --port 9000 --workers 2
 
 Swagger UI is under /docs, ReDoc under /redoc, the schema under /openapi.json.
-Limits and keys are set in the environment: LOSSMETER_MAX_BODY_BYTES, LOSSMETER_API_KEYS and others."""
+Limits and keys are set in the environment: LOSSMETER_MAX_BODY_BYTES, LOSSMETER_API_KEYS_FILE and others.
+On another address than this machine's own it starts with keys, or with LOSSMETER_ALLOW_ANONYMOUS=true."""
 
 SCORE = """\
 Score a request file and print the answer, without a server. The file is a body of POST /v1/score.
@@ -46,6 +47,13 @@ Ask a running service whether it is ready: exit status 0 if it is, 1 if not. For
   lossmeter healthcheck --url http://127.0.0.1:9000
 
 It waits 3 seconds for the answer."""
+
+KEY = """\
+Make a key for a caller: prints the key, and the line by which the service knows it without having it.
+
+  lossmeter key new --name ci --scopes score --rate 100/s
+
+The line is for the file that LOSSMETER_API_KEYS_FILE names; the service takes it up without a restart."""
 
 OPENAPI = """\
 Print the OpenAPI 3.1 schema of the service as JSON, without a server.
@@ -77,6 +85,7 @@ def build_parser() -> ArgumentParser:
     _add_score(commands)
     _add(commands, "losses", "print a table of the losses", LOSSES)
     _add_healthcheck(commands)
+    _add_key(commands)
     _add(commands, "openapi", "print the OpenAPI schema", OPENAPI)
     return parser
 
@@ -102,6 +111,15 @@ def _add_serve(commands: Commands) -> None:
         help="port to listen on (default: LOSSMETER_PORT, else 8000); 0 is any that is free",
     )
     serve.add_argument("--workers", type=int, help="worker processes (default: LOSSMETER_WORKERS, else 1)")
+    serve.add_argument(
+        "--tls-certificate", metavar="FILE", help="PEM of the certificate: https instead of http"
+    )
+    serve.add_argument("--tls-key", metavar="FILE", help="PEM of its private key (default: in the same file)")
+    serve.add_argument(
+        "--tls-client-ca",
+        metavar="FILE",
+        help="PEM of who signs callers' certificates; none connects without",
+    )
 
 
 def _add_score(commands: Commands) -> None:
@@ -113,6 +131,21 @@ def _add_score(commands: Commands) -> None:
         choices=range(9),
         metavar="SPACES",
         help="indent the answer for people, by 0 to 8 (default: one line)",
+    )
+
+
+def _add_key(commands: Commands) -> None:
+    key = _add(commands, "key", "make a key for a caller", KEY)
+    actions = key.add_subparsers(dest="action", metavar="new", required=True, parser_class=OneLineParser)
+    new = _add(actions, "new", "make a key", KEY)
+    new.add_argument("--name", required=True, help="who is to have it: letters, digits, . _ -")
+    new.add_argument(
+        "--scopes",
+        default="score",
+        help="what for: score, metrics, or admin, which is everything; several with commas (default: score)",
+    )
+    new.add_argument(
+        "--rate", help="how often, such as 100/s, 600/m or 5000/h (default: LOSSMETER_RATE_PER_KEY)"
     )
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _kept = threading.local()
 
 
-def matrix(name: str, rows: int, classes: int, dtype: np.dtype[Any] | type[np.float32 | np.float64] = np.float64) -> Matrix:
+def matrix(
+    name: str, rows: int, classes: int, dtype: np.dtype[Any] | type[np.float32 | np.float64] = np.float64
+) -> Matrix:
     """An uninitialised ``Float[rows, classes]`` in the memory order in which such rows are worked on.
 
     Short rows are laid out class by class, so that every step and every reduction runs across examples; long rows lie

@@ -1,0 +1,54 @@
+"""The one table: what a caller needs for which path, where keys are asked at all.
+
+| path | needs |
+|---|---|
+| /health, /v2/health | nothing: a probe has no key |
+| /docs, /redoc, /openapi.json | nothing, or any key with ``docs_need_key`` |
+| /metrics | ``metrics``, or nothing without ``metrics_need_key`` |
+| everything else, also what does not exist | ``score`` |
+
+``admin`` is all of them. A path that nobody thought of needs a key: the table ends with everything.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from lossmeter.settings import Settings
+
+ANY: Final = "any"
+"""A key, whatever it is for."""
+
+PROBES: Final = ("/health", "/v2/health")
+PAGES: Final = ("/docs", "/redoc", "/openapi.json")
+METRICS: Final = ("/metrics",)
+
+MANAGEMENT: Final = (*PAGES, *METRICS)
+"""What is on the second port alone, where there is one."""
+
+
+def needed(path: str, settings: Settings) -> str | None:
+    """The scope that a path needs; None if it is open to everyone.
+
+    Args:
+        path: as the routes see it, without the prefix of a proxy.
+        settings: what the operator set.
+    """
+    if not settings.asks_for_key or is_under(path, PROBES):
+        return None
+    if is_under(path, PAGES):
+        return ANY if settings.docs_need_key else None
+    if is_under(path, METRICS):
+        return "metrics" if settings.metrics_need_key else None
+    return "score"
+
+
+def suffices(scopes: frozenset[str], need: str) -> bool:
+    """Whether a caller with these scopes has what is needed."""
+    return need == ANY or need in scopes or "admin" in scopes
+
+
+def is_under(path: str, prefixes: tuple[str, ...]) -> bool:
+    """Whether the path is one of these or below one."""
+    return any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)

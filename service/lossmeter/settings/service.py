@@ -1,0 +1,80 @@
+"""Where the service listens, what it takes on, and what it shows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings
+
+PREFIX: Final = "LOSSMETER_"
+
+MIB: Final = 2**20
+
+Bytes = Annotated[int, Field(ge=1, le=2**40)]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class ServiceSettings(BaseSettings):
+    """Addresses, limits and pages."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        min_length=1,
+        description="Address to listen on: a name, an IPv4 or an IPv6 address; 0.0.0.0 is every IPv4 one.",
+    )
+    port: int = Field(
+        default=8000,
+        ge=0,
+        le=65535,
+        description="TCP port to listen on, 0 to 65535; 0 takes any that is free.",
+    )
+    workers: int = Field(default=1, ge=1, le=1024, description="Worker processes, 1 to 1024.")
+    max_body_bytes: Bytes = Field(
+        default=64 * MIB,
+        description="Largest request body, in bytes, also after decompression. More is answered with 413.",
+    )
+    max_elements: Count = Field(
+        default=16_777_216, description="Most numbers in one request, a count. More is answered with 413."
+    )
+    max_classes: Count = Field(
+        default=262_144,
+        description="Most classes, that is columns, in one request, a count. More is answered with 422.",
+    )
+    max_depth: int = Field(
+        default=64,
+        ge=3,
+        le=512,
+        description="Deepest nesting of a JSON body, 3 to 512 levels. Deeper is answered with 400.",
+    )
+    max_bytes_in_flight: Bytes = Field(
+        default=256 * MIB,
+        description="Most bytes of request bodies that one worker process holds at a time. Beyond: 503. "
+        "At least max_body_bytes: else the largest body could never be served.",
+    )
+    max_requests_per_caller: Count = Field(
+        default=64,
+        description="Most requests of one caller that one worker process serves at a time. Beyond: 429.",
+    )
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        default=None,
+        description="Threads that score one request, 1 to 1024; not set: one per core of this process.",
+    )
+    docs: bool = Field(default=True, description="Whether /docs and /redoc are served.")
+    root_path: str = Field(
+        default="",
+        pattern=r"^(/[^/?#\s]+)*$",
+        description="Path under which a proxy publishes the service, such as /lossmeter; empty: none.",
+    )
+    log_level: Literal["critical", "error", "warning", "info", "debug", "trace"] = Field(
+        default="info", description="Least severe message that is logged."
+    )
+
+    @model_validator(mode="after")
+    def _largest_body_fits(self) -> Self:
+        if self.max_bytes_in_flight < self.max_body_bytes:
+            raise ValueError(
+                f"{PREFIX}MAX_BYTES_IN_FLIGHT ({self.max_bytes_in_flight}) must be at least "
+                f"{PREFIX}MAX_BODY_BYTES ({self.max_body_bytes})"
+            )
+        return self
