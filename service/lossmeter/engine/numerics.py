@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LONG_ROW = 64
 """From this many classes on a row is long enough to be summed along its own memory."""
 
+SHORT_ROW = 16
+"""Up to so many classes a single row is added up in Python."""
+
 
 def row_sums(terms: Matrix) -> Vector:
     """Σ_c terms[i, c], in an order that depends on the number of classes alone.
@@ -27,6 +30,8 @@ def row_sums(terms: Matrix) -> Vector:
     exactly as it would be among a million; long rows by NumPy's pairwise sum along their own memory.
     """
     classes = terms.shape[1]
+    if is_single(terms):
+        return np.array([halved_sum(terms[0].tolist())])
     if classes >= LONG_ROW:
         return np.add.reduce(np.ascontiguousarray(terms), axis=1)
     if classes == 1:
@@ -39,6 +44,21 @@ def row_sums(terms: Matrix) -> Vector:
         if half == 1:
             return summed[:, 0]
         terms, classes = summed, half
+
+
+def is_single(terms: Matrix) -> bool:
+    """Whether this is one short float64 row: Python adds it up before NumPy has looked at its arguments."""
+    return len(terms) == 1 and terms.shape[1] <= SHORT_ROW and terms.dtype == np.float64
+
+
+def halved_sum(terms: list[float]) -> float:
+    """The sum of one short row by the same additions as among a million."""
+    while (half := len(terms) // 2) > 0:
+        summed = [left + right for left, right in zip(terms, terms[half:], strict=False)][:half]
+        if len(terms) % 2:
+            summed[0] += terms[-1]
+        terms = summed
+    return terms[0]
 
 
 def rounded_off(minuend: Floats, subtrahend: Floats, difference: Floats) -> Floats:

@@ -115,9 +115,9 @@ def integers(value: NDArray[Any], name: str) -> Indices:
 
 
 def _by_index(indices: Indices, classes: int, ignore_index: int | None) -> Targets:
-    ignored = indices == ignore_index if ignore_index is not None else np.zeros(0, dtype=bool)
-    kept = np.where(ignored, 0, indices) if ignored.any() else indices
-    if np.min(kept) < 0 or np.max(kept) >= classes:
+    ignored = None if ignore_index is None else indices == ignore_index
+    kept = indices if ignored is None or not ignored.any() else np.where(ignored, 0, indices)
+    if np.minimum.reduce(kept) < 0 or np.maximum.reduce(kept) >= classes:
         outside = (kept < 0) | (kept >= classes)
         detail = f"a class index in 0 … {classes - 1} is wanted" + (
             "" if ignore_index is None else f", or {ignore_index} (ignore_index)"

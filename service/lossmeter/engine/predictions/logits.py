@@ -112,7 +112,7 @@ class Logits(Predictions):
         else:
             block = self.load(rows, 0.0)
             top = scratch.flat(block).take(apart.places)
-        distance = scratch.matrix("distance", *block.shape, apart.masses.dtype)
+        distance = scratch.matrix("distance", len(block), block.shape[1], apart.masses.dtype)
         np.multiply(np.subtract(top[:, None], block, out=distance), shares, out=distance)
         shared = row_sums(shares).astype(np.float64, copy=False)
         values = row_sums(distance) + shared * np.log1p(apart.others / apart.mass)

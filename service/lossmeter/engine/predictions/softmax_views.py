@@ -45,7 +45,7 @@ class TargetLogits(AtTargets):
 
     def gradients(self, slopes: Vector, out: Matrix) -> None:
         """∂/∂x_j = s_t (δ_jt − p_j)/T; at the target minus the sum of what is written for the others."""
-        factor = (0.0 - slopes / (self._whole * self._temperature))[:, None]
+        factor: Floats = (0.0 - slopes / (self._whole * self._temperature))[:, None]
         size = slopes * self.outcome.not_p / self._temperature
         factor = narrowed(factor, self._masses.dtype)
         if self._masses.shape[1] >= LONG_ROW and out.flags.c_contiguous:
@@ -127,7 +127,7 @@ class SharedLogits:
         """``factor`` · (p_j Σt − t_j), rows that sum to 0; the rounding goes where ``AllLogits.gradients`` says."""
         dtype = self.masses.dtype
         p = np.multiply(self.masses, self.of_mass.astype(dtype, copy=False)[:, None], out=self.masses)
-        written = np.add(p, shares, out=scratch.matrix("written", *p.shape, dtype))
+        written = np.add(p, shares, out=scratch.matrix("written", len(p), p.shape[1], dtype))
         heaviest = scratch.places(np.argmax(written, axis=1), p.shape[1])
         np.subtract(p, shares, out=written)
         left = exact_row_sums(written) if dtype == np.float32 else row_sums(written)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lossmeter.engine import scratch
-from lossmeter.engine.numerics import LONG_ROW, row_sums
+from lossmeter.engine.numerics import LONG_ROW, halved_sum, is_single, row_sums
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Indices, Matrix, Vector
@@ -37,6 +38,8 @@ def exact_row_sums(terms: Matrix, size: Vector | None = None) -> Vector:
         return np.add.reduce(terms, axis=1, dtype=np.float64) if long else row_sums(terms.astype(np.float64))
     if terms.shape[1] <= 2:  # noqa: PLR2004  one addition rounds once
         return row_sums(terms)
+    if is_single(terms):
+        return np.array([_exact_sum(terms[0].tolist(), None if size is None else float(size[0]))])
     part = scratch.matrix("part", *terms.shape)
     size = row_sums(np.abs(terms, out=part)) if size is None else size
     split = np.ldexp(1.0, np.frexp(size)[1] + 2)[:, None]
@@ -44,3 +47,11 @@ def exact_row_sums(terms: Matrix, size: Vector | None = None) -> Vector:
     np.subtract(part, split, out=part)
     upper = row_sums(part)
     return upper + row_sums(np.subtract(terms, part, out=part))
+
+
+def _exact_sum(terms: list[float], size: float | None) -> float:
+    """The same for one short row."""
+    size = halved_sum([abs(term) for term in terms]) if size is None else size
+    split = float(np.ldexp(1.0, math.frexp(size)[1] + 2))
+    upper = [(term + split) - split for term in terms]
+    return halved_sum(upper) + halved_sum([term - part for term, part in zip(terms, upper, strict=True)])
