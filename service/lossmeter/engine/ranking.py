@@ -57,13 +57,12 @@ def ranking(probabilities: Matrix, targets: Indices, weights: Vector | None) -> 
     present = np.flatnonzero(weight).tolist()
     pairs = 0.0
     for c in present:
-        beaten, precision[c] = _column(
-            np.ascontiguousarray(probabilities[:, c]), targets, weights, c, classes
-        )
-        if len(present) > 1:
-            others = [b for b in present if b != c]
-            auc[c] = min(1.0, beaten[others].sum() / (weight[c] * weight[others].sum()))
-            pairs += float(np.minimum(1.0, beaten[others] / (weight[c] * weight[others])).sum())
+        values = np.ascontiguousarray(probabilities[:, c])
+        beaten, precision[c] = _column(values, targets, weights, c, classes)
+        others = [b for b in present if b != c]
+        if others:
+            auc[c] = min(1.0, beaten[others].sum() / weight[others].sum())
+            pairs += float(np.minimum(1.0, beaten[others] / weight[others]).sum())
     ordered = len(present) * (len(present) - 1)
     return Ranking(weight, auc, precision, pairs / ordered if ordered else float("nan"))
 
@@ -71,9 +70,10 @@ def ranking(probabilities: Matrix, targets: Indices, weights: Vector | None) -> 
 def _column(
     values: Vector, targets: Indices, weights: Vector | None, c: int, classes: int
 ) -> tuple[Vector, float]:
-    """One class: for each class b, Σ w w' over the rows of b and of c of which that of c is higher; and its AP.
+    """For each class b, Σ w of its rows, each times the share of class c above it; and the average precision of c.
 
-    Pairs that tie count half. The sums of unweighted rows are whole or half numbers, and exact.
+    Rows of c that tie count half. Weights are divided by before they are multiplied by: a product might be beyond the
+    doubles. Unweighted rows are counted, in whole and half numbers, and divided at the end.
     """
     order = np.argsort(values)[::-1]
     values, truth = values[order], targets[order]
@@ -81,15 +81,15 @@ def _column(
     own = truth == c
     if weights is None:
         positives = np.cumsum(own)[cuts].astype(np.float64)
-        total = cuts + 1.0
-        sorted_weights = None
+        precision = positives / (cuts + 1)
     else:
-        sorted_weights = weights[order]
-        positives = np.cumsum(np.where(own, sorted_weights, 0.0))[cuts]
-        total = positives + np.cumsum(np.where(own, 0.0, sorted_weights))[cuts]
-    gained = np.diff(positives, prepend=0.0)
-    above = np.repeat(positives - gained / 2, np.diff(cuts, prepend=-1))
-    if sorted_weights is not None:
-        above *= sorted_weights
-    precision = float(np.dot(gained, positives / total) / positives[-1])
-    return sums_by(truth, above, classes), min(1.0, precision)
+        weights = weights[order]
+        positives = np.cumsum(np.where(own, weights, 0.0))[cuts]
+        precision = positives / (positives + np.cumsum(np.where(own, 0.0, weights))[cuts])
+    gained, whole = np.diff(positives, prepend=0.0), positives[-1]
+    above = positives - gained / 2
+    average = min(1.0, float(np.dot(gained / whole, precision)))
+    sizes = np.diff(cuts, prepend=-1)
+    if weights is None:
+        return sums_by(truth, np.repeat(above, sizes), classes) / whole, average
+    return sums_by(truth, np.repeat(above / whole, sizes) * weights, classes), average

@@ -47,14 +47,13 @@ def compute(
     """
     answers: dict[str, Answer] = {}
     undefined: dict[str, str] = {}
-    with np.errstate(all="ignore"):
-        for name in names:
-            try:
-                answers[name] = answer = _unsigned_zeros(METRICS[name].compute(evidence))
-            except Undefined as why:
-                undefined[name] = str(why)
-            else:
-                undefined |= _unnamed(METRICS[name], answer)
+    for name in names:
+        try:
+            answers[name] = answer = _unsigned_zeros(METRICS[name].compute(evidence))
+        except Undefined as why:
+            undefined[name] = str(why)
+        else:
+            undefined |= _unnamed(METRICS[name], answer)
     return answers, undefined
 
 

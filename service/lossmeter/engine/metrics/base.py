@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+import numpy as np
+
 from lossmeter.engine.arrays import Matrix, Vector
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ class Metric(ABC):
         """
         if evidence.weight == 0:
             raise Undefined(NOTHING)
-        return self.of(evidence)
+        with np.errstate(all="ignore"):  # infinities are answers here
+            return self.of(evidence)
 
     @abstractmethod
     def of(self, evidence: Evidence) -> Answer:

@@ -70,7 +70,10 @@ def equal_mass(values: Vector, weights: Vector | None, bins: int) -> Vector:
     edges are exact.
     """
     order = np.argsort(values)
-    reached = np.arange(1.0, len(values) + 1) if weights is None else np.cumsum(weights[order])
+    if weights is None:
+        reached = np.arange(1.0, len(values) + 1)
+    else:  # over a power of two, which rounds nothing, so that the multiples stay within the doubles
+        reached = np.cumsum(np.ldexp(weights[order], -np.frexp(weights.max())[1]))
     at = np.searchsorted(reached * bins, reached[-1] * np.arange(1, bins), side="left")
     inner = np.unique(values[order[np.minimum(at, len(values) - 1)]])
     return np.concatenate(([0.0], inner[(inner > 0) & (inner < 1)], [1.0]))
