@@ -1,0 +1,81 @@
+"""The seam between what a call does and the I/O that it needs.
+
+A call is a generator that yields what it wants done, an ``Exchange`` or a ``Pause``, and is sent the ``Answer``,
+or has the failure thrown into it; its return value is the call's. It opens no socket and reads no clock but the one
+it is given, so the blocking and the asynchronous client share all of it, and differ in the loop that does its steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+T = TypeVar("T")
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+CHUNK = 1 << 18
+"""Bytes of a body that are handed to the socket together: enough to be fast, little enough to be copied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Send this request and read the whole answer.
+
+    Attributes:
+        method: of HTTP.
+        url: absolute, with the query.
+        headers: all that the call has to say.
+        body: the pieces of the body, none for a request without one.
+        timeout: seconds that the connection may stand still.
+        seconds: seconds that all of it may take.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: Sequence[Buffer]
+    timeout: float | None
+    seconds: float | None
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body for a socket, piece by piece; every attempt may begin anew."""
+        for piece in self.body:
+            view = memoryview(piece).cast("B")
+            for start in range(0, len(view), CHUNK):
+                yield bytes(view[start : start + CHUNK])
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back.
+
+    Attributes:
+        status: of HTTP.
+        headers: by lower-case name.
+        body: all of it, decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Buffer
+
+    @property
+    def media_type(self) -> str:
+        """What the body is, without parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+Steps: TypeAlias = Generator[Exchange | Pause, Answer | None, T]
+"""A call that returns a ``T``."""

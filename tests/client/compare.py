@@ -1,0 +1,27 @@
+"""Whether two results are the same."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+
+from lossmeter import engine
+
+WAYS = [{"binary": True}, {"binary": False}]
+"""How arrays may travel."""
+
+
+def same(ours: object, theirs: object, rtol: float = 1e-12) -> None:
+    """Asserts that two results of a kind are the same, to rounding, with the same dtypes."""
+    for field in fields(theirs):  # type: ignore[arg-type]
+        mine, other = getattr(ours, field.name), getattr(theirs, field.name)
+        if isinstance(other, engine.KLBreakdown):
+            same(mine, other, rtol)
+        elif isinstance(other, np.ndarray):
+            assert mine.dtype == other.dtype
+            np.testing.assert_allclose(mine, other, rtol=rtol, atol=rtol)
+        elif isinstance(other, float):
+            np.testing.assert_allclose(mine, other, rtol=rtol)
+        else:
+            assert mine == other, field.name
