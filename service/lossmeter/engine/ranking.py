@@ -17,6 +17,9 @@ from lossmeter.engine.numerics import sums_by
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Indices, Matrix
 
+TWO = 2
+"""Classes of which one's probability is what the other's is short of 1."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ranking:
@@ -54,28 +57,40 @@ def ranking(probabilities: Matrix, targets: Indices, weights: Vector | None) -> 
     classes = probabilities.shape[1]
     weight = sums_by(targets, weights, classes)
     auc, precision = np.full(classes, np.nan), np.full(classes, np.nan)
-    present = np.flatnonzero(weight).tolist()
-    pairs = 0.0
-    for c in present:
+    present = np.flatnonzero(weight)
+    pairs, order = 0.0, None
+    for c in present.tolist():
         values = np.ascontiguousarray(probabilities[:, c])
-        beaten, precision[c] = _column(values, targets, weights, c, classes)
-        others = [b for b in present if b != c]
-        if others:
+        order = _descending(values, order if classes == TWO else None)
+        beaten, precision[c] = _column(values, order, targets, weights, c=c, classes=classes)
+        others = present[present != c]
+        if len(others) > 0:
             auc[c] = min(1.0, beaten[others].sum() / weight[others].sum())
             pairs += float(np.minimum(1.0, beaten[others] / weight[others]).sum())
     ordered = len(present) * (len(present) - 1)
     return Ranking(weight, auc, precision, pairs / ordered if ordered else float("nan"))
 
 
-def _column(
-    values: Vector, targets: Indices, weights: Vector | None, c: int, classes: int
+def _descending(values: Vector, opposite: Indices | None) -> Indices:
+    """The order of the values from high to low.
+
+    Of two classes the second column is the first one upside down, but for rounding and ties: its order is guessed,
+    and the stable sort has next to nothing to do.
+    """
+    if opposite is None:
+        return np.argsort(values)[::-1]
+    guess = opposite[::-1]
+    return guess[np.argsort(-values[guess], kind="stable")]
+
+
+def _column(  # noqa: PLR0913  a column, and what its rows are
+    values: Vector, order: Indices, targets: Indices, weights: Vector | None, *, c: int, classes: int
 ) -> tuple[Vector, float]:
     """For each class b, Σ w of its rows, each times the share of class c above it; and the average precision of c.
 
     Rows of c that tie count half. Weights are divided by before they are multiplied by: a product might be beyond the
     doubles. Unweighted rows are counted, in whole and half numbers, and divided at the end.
     """
-    order = np.argsort(values)[::-1]
     values, truth = values[order], targets[order]
     cuts = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)
     own = truth == c
