@@ -11,6 +11,8 @@ COVERAGE = 97
 # A benchmark's name for `make bench`, and what is said to it: make bench BENCH=engine ARGS=--quick
 BENCH =
 ARGS =
+# Where the clients of other projects live that the tests talk to.
+CLIENTS = build/clients
 
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 WHEEL = build/wheel
@@ -21,6 +23,7 @@ help:
 	@echo 'make run     set up and start the service on http://127.0.0.1:8000'
 	@echo 'make test    set up and run every check on the built wheel (EXTRAS=dev,torch adds the PyTorch oracle)'
 	@echo 'make lint    the checks that start nothing: ruff, mypy, import-linter'
+	@echo 'make clients install the inference clients that the tests talk to (part of make test)'
 	@echo 'make bench   list the benchmarks; make bench BENCH=name runs one'
 	@echo 'make lock    renew requirements.lock and deploy/build.lock'
 	@echo 'make clean   remove what the others made'
@@ -28,7 +31,7 @@ help:
 run: $(VENV)/lossmeter
 	@exec $(BIN)/lossmeter serve
 
-test: lint
+test: lint clients
 	$(BIN)/coverage erase
 	@# The 60-digit oracles are slow and touch nothing new: they run beside the others, on another core, unmeasured.
 	@mkdir -p build; \
@@ -43,6 +46,18 @@ lint: $(VENV)/extras-$(EXTRAS)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Each in an environment of its own: their requirements clash with ours and with one another's.
+clients: $(BIN)/python
+	@$(PIP) install uv; \
+	for wanted in tests/v2/clients/requirements-*.txt; do \
+		name=$$(basename "$$wanted" .txt) && env=$(CLIENTS)/$${name#requirements-} && \
+		if ! cmp -s "$$wanted" "$$env/installed.txt"; then \
+			$(BIN)/uv venv --quiet --clear --python $(BIN)/python "$$env" && \
+			$(BIN)/uv pip install --quiet --python "$$env/bin/python" -r "$$wanted" && \
+			cp "$$wanted" "$$env/installed.txt" || exit 1; \
+		fi; \
+	done
 
 bench: $(VENV)/extras-$(EXTRAS)
 	@if [ -n '$(BENCH)' ]; then exec $(BIN)/python benchmarks/$(BENCH).py $(ARGS); fi; \
@@ -91,4 +106,4 @@ $(VENV)/extras-$(EXTRAS): $(VENV)/lossmeter
 
 FORCE:
 
-.PHONY: help run test lint bench lock clean FORCE
+.PHONY: help run test lint clients bench lock clean FORCE

@@ -105,6 +105,17 @@ def test_operations() -> None:
         ("post", "/v1/softmax"): "softmax",
         ("post", "/v1/divergence"): "divergence",
         ("post", "/v1/class-weights"): "class_weights",
+        ("get", "/v2"): "server_metadata",
+        ("get", "/v2/health/live"): "server_live",
+        ("get", "/v2/health/ready"): "server_ready",
+        ("get", "/v2/models"): "model_list",
+        ("get", "/v2/models/{model_name}"): "model_metadata",
+        ("get", "/v2/models/{model_name}/ready"): "model_ready",
+        ("get", "/v2/models/{model_name}/versions/{model_version}"): "model_version_metadata",
+        ("get", "/v2/models/{model_name}/versions/{model_version}/ready"): "model_version_ready",
+        ("post", "/v2/models/{model_name}/infer"): "infer",
+        ("post", "/v2/models/{model_name}/versions/{model_version}/infer"): "infer_version",
+        ("post", "/v2/repository/index"): "repository_index",
         ("get", "/health/live"): "live",
         ("get", "/health/ready"): "ready",
     }
@@ -114,7 +125,7 @@ def test_operations() -> None:
 def test_examples_work(client: httpx2.Client, path: str, operation: dict[str, Any], value: object) -> None:
     """Every example is what its schema says, is answered, and so is the answer."""
     validator(body_schema(operation)).validate(value)
-    response = client.post(path, json=value)
+    response = client.post(path.format(model_name="cross_entropy", model_version="1"), json=value)
     assert response.status_code == 200, response.text
     validator(answer_schema(operation)).validate(response.json())
 
@@ -177,11 +188,26 @@ def test_problems_are_documented(method: str, path: str, operation: dict[str, An
         "get": {"406", "429", "500"},
     }
     refusals = {status: answer for status, answer in operation["responses"].items() if status != "200"}
-    if path.startswith("/health"):
+    if path.startswith(("/health", "/v2")):
         return
     assert set(refusals) == expected[method]
     for answer in refusals.values():
         assert answer["content"] == {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
+@pytest.mark.parametrize(("method", "path", "operation"), OPERATIONS, ids=lambda part: str(part)[:20])
+def test_errors_of_inference_are_documented(method: str, path: str, operation: dict[str, Any]) -> None:
+    """Every refusal under /v2 is documented as JSON with an error, or as the document that a probe answers."""
+    if not path.startswith("/v2"):
+        return
+    assert "HTTPValidationError" not in json.dumps(DOCUMENT)
+    assert ("{model_name}" in path) == ("404" in operation["responses"])
+    for status, answer in operation["responses"].items():
+        content = answer["content"]
+        if status != "200" and "Readiness" not in json.dumps(content):
+            assert content == {
+                "application/json": {"schema": {"$ref": "#/components/schemas/InferenceError"}}
+            }, (method, status)
 
 
 def test_problems_conform(client: httpx2.Client) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.middleware import Middleware
 
 import lossmeter
-from lossmeter.api import health, v1
+from lossmeter.api import health, v1, v2
 from lossmeter.api.access import cross_origin
 from lossmeter.api.access.doors import Doors
 from lossmeter.api.access.guard import Access
@@ -53,6 +53,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.service = service
     add_error_handlers(app)
     app.include_router(v1.router)
+    app.include_router(v2.router)
     app.include_router(health.router)
     if service.settings.docs:
         add_docs(app)

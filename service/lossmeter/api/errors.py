@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from fastapi.exceptions import RequestValidationError
@@ -66,7 +67,8 @@ def of(error: Exception, scope: Scope) -> Response:
         case LossmeterError():
             return _response(STATUS[type(error)], str(error), scope)
         case HTTPException():
-            detail = _SENTENCES.get(error.status_code, error.detail)
+            is_plain = error.detail == HTTPStatus(error.status_code).phrase
+            detail = _SENTENCES.get(error.status_code, error.detail) if is_plain else error.detail
             return _response(error.status_code, detail, scope, _headers(error))
         case RequestValidationError():
             # Bodies are checked before FastAPI sees them; what it refuses was not read as JSON.

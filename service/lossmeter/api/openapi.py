@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
 
 from lossmeter.api import problems
 from lossmeter.api.access import scopes
+from lossmeter.api.paths import INFERENCE
+from lossmeter.api.schemas.inference import InferenceError, InferRequest
 from lossmeter.api.schemas.problem import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic import BaseModel
 
     from lossmeter.settings import Settings
 
@@ -25,8 +30,8 @@ gradients and the KL breakdown, right to the last digits.
 Those that JSON has no literal for are the strings `"Infinity"`, `"-Infinity"` and `"NaN"`. `null` never \
 stands for a number; leave a field out instead.
 
-**Refusals** are `application/problem+json` (RFC 9457), with a JSON Pointer to every offender, 20 at most. \
-Scoring is pure: any request may be sent again.
+**Refusals** are `application/problem+json` (RFC 9457), with a JSON Pointer to every offender, 20 at most; \
+under `/v2` they are `application/json` with one member, `error`. Scoring is pure: any request may be sent again.
 """
 
 TAGS: Final = [
@@ -34,6 +39,11 @@ TAGS: Final = [
     {
         "name": "distributions",
         "description": "Softmax, divergences and class weights: what scoring is made of.",
+    },
+    {
+        "name": "inference protocol",
+        "description": "The Open Inference Protocol V2, for clients of Triton, KServe and MLServer: every loss is a "
+        "model.",
     },
     {
         "name": "health",
@@ -64,6 +74,17 @@ _REFUSALS: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
     503: ("This process has too much in flight; nothing was computed.", _RETRY),
 }
 
+_OF_INFERENCE: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
+    400: ("The body breaks the protocol: no JSON, sizes that do not add up, a tensor without elements.", {}),
+    404: ("There is no such model or version.", {}),
+    415: (
+        "The Content-Encoding is not known.",
+        {"Accept-Encoding": {"description": "What is taken.", "schema": {"type": "string"}}},
+    ),
+    422: ("Well-formed, but not scorable: says which tensor and element, and what would be accepted.", {}),
+}
+"""What is different under /v2."""
+
 WITH_BODY: Final = (400, 406, 413, 415, 422, 429, 500, 503)
 WITHOUT_BODY: Final = (406, 429, 500)
 WITH_KEYS: Final = (401, 403)
@@ -71,12 +92,22 @@ WITH_KEYS: Final = (401, 403)
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route for these statuses: problem+json and nothing else."""
-    return {status: _refusal(status) for status in statuses}
+    return {status: _refusal(status, problems.MEDIA_TYPE, Problem, _REFUSALS) for status in statuses}
 
 
-def _refusal(status: int) -> dict[str, Any]:
-    description, headers = _REFUSALS[status]
-    content = {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+def errors_of_inference(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The same for a route under /v2: JSON with ``error``."""
+    return {
+        status: _refusal(status, "application/json", InferenceError, {**_REFUSALS, **_OF_INFERENCE})
+        for status in statuses
+    }
+
+
+def _refusal(
+    status: int, media_type: str, model: type[BaseModel], table: Mapping[int, tuple[str, dict[str, Any]]]
+) -> dict[str, Any]:
+    description, headers = table[status]
+    content = {media_type: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
     return {"description": description, "content": content} | ({"headers": headers} if headers else {})
 
 
@@ -88,16 +119,29 @@ class DocumentedAPI(FastAPI):
         if self.openapi_schema is None:
             settings: Settings = self.state.service.settings
             document = super().openapi()
-            _add_problems(document)
+            _drop_default_refusals(document)
+            _add_schemas(document)
             _add_keys(document, settings)
         return super().openapi()
 
 
-def _add_problems(document: dict[str, Any]) -> None:
-    """Problem is the schema of no route's model: FastAPI would document it as application/json, too."""
-    schema = Problem.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+def _drop_default_refusals(document: dict[str, Any]) -> None:
+    """FastAPI documents a 422 of its own wherever a path has a parameter; ours are strings, which it never refuses."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "HTTPValidationError" in json.dumps(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
+
+
+def _add_schemas(document: dict[str, Any]) -> None:
+    """Those of no route's model: FastAPI would parse the request, and document Problem as application/json, too."""
     schemas = document["components"]["schemas"]
-    schemas.update(schema.pop("$defs"), Problem=schema)
+    for model in (Problem, InferenceError, InferRequest):
+        schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
     document["components"]["schemas"] = dict(sorted(schemas.items()))
 
 
@@ -110,11 +154,12 @@ def _add_keys(document: dict[str, Any], settings: Settings) -> None:
     for path, operations in document["paths"].items():
         need = scopes.needed(path, settings)
         if need:
+            refused = errors_of_inference if path.startswith(INFERENCE) else refusals
             for operation in operations.values():
                 # OpenAPI 3.1, Security Requirement Object: for these schemes, roles that the caller needs.
                 roles = [] if need == scopes.ANY else [need]
                 operation["security"] = [{"bearer": roles}, {"key": roles}]
-                operation["responses"].update({str(status): _refusal(status) for status in WITH_KEYS})
+                operation["responses"].update({str(status): refused(status)[status] for status in WITH_KEYS})
 
 
 def _schemes(settings: Settings) -> dict[str, Any]:

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
 _UNLIMITED: Final = (*scopes.PROBES, *scopes.MANAGEMENT)
 
+INFERENCE: Final = "/v2"
+"""Where the Open Inference Protocol is spoken."""
+
 
 def path_of(scope: Scope) -> str:
     """The path without the prefix under which a proxy publishes the service."""
-    path: str = scope["path"]
+    path: str = scope.get("path", "")
     root = scope.get("root_path", "").rstrip("/")
     return path[len(root) :] if root and path.startswith(root + "/") else path
 
@@ -22,3 +25,8 @@ def path_of(scope: Scope) -> str:
 def is_open(scope: Scope) -> bool:
     """Whether this is a probe, a page or the metrics: no limit, for they tell what happens under load."""
     return scopes.is_under(path_of(scope), _UNLIMITED)
+
+
+def is_inference(scope: Scope) -> bool:
+    """Whether the caller is a client of the Open Inference Protocol, who reads errors in its way."""
+    return scopes.is_under(path_of(scope), (INFERENCE,))

@@ -1,4 +1,7 @@
-"""Problem details (RFC 9457) as responses: short, safe to show, never larger than 16 KiB."""
+"""Problem details (RFC 9457) as responses: short, safe to show, never larger than 16 KiB.
+
+Under /v2 they are what the Open Inference Protocol has in their place: a JSON object with ``error``.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from urllib.parse import quote
 import numpy as np
 from starlette.responses import Response
 
+from lossmeter.api.paths import is_inference
 from lossmeter.errors import ABSENT
 from lossmeter.wire.json import TooLargeNumber
 
@@ -48,6 +52,8 @@ def response(  # noqa: PLR0913 - the members of a problem
     members: Mapping[str, Any] | None = None,
 ) -> Response:
     """The response that carries this problem; errors are dropped from the end until it is small enough."""
+    if is_inference(scope):
+        return _of_inference(status, detail, headers)
     document: dict[str, Any] = {
         "type": "about:blank",
         "title": title(status),
@@ -65,6 +71,12 @@ def response(  # noqa: PLR0913 - the members of a problem
         if len(body) <= LARGEST_ANSWER or not listed:
             return Response(body, status, headers, MEDIA_TYPE)
         listed.pop()
+
+
+def _of_inference(status: int, detail: str, headers: Mapping[str, str] | None) -> Response:
+    """A refusal under /v2: KServe's client reads ``error`` only where the Content-Type is exactly this one."""
+    body = json.dumps({"error": cut(detail, LONGEST_DETAIL)}).encode("ascii")
+    return Response(body, status, headers, "application/json")
 
 
 def of_invalid_input(error: InvalidInputError, scope: Scope) -> Response:

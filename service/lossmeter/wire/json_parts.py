@@ -43,9 +43,19 @@ def _object(members: Mapping[str, Any]) -> Iterator[bytes]:
     yield b"}"
 
 
+def _list(items: list[Any]) -> Iterator[bytes]:
+    yield b"["
+    for number, item in enumerate(items):
+        yield b"," if number else b""
+        yield from _value(item)
+    yield b"]"
+
+
 def _value(value: object) -> Iterator[bytes]:
     if isinstance(value, dict):
         yield from _object(value)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        yield from _list(value)
     elif isinstance(value, np.ndarray) and value.ndim and value.size > _NUMBERS:
         yield from _array(value)
     else:

@@ -1,0 +1,50 @@
+"""Content codings, as real clients of the protocol send and want them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.exceptions import HTTPException
+
+from lossmeter.wire.compression import ENCODINGS
+
+if TYPE_CHECKING:
+    from starlette.datastructures import Headers
+
+READABLE: Final = ("gzip", "deflate")
+"""What every client of the protocol can decompress."""
+
+
+def sent(headers: Headers) -> str | None:
+    """The coding of a body; None where it has none.
+
+    Raises:
+        HTTPException: 415, with the header that says what is taken (RFC 9110, section 12.5.3).
+    """
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    if coding == "identity":
+        return None
+    if coding not in ENCODINGS:
+        detail = f"The Content-Encoding {coding[:64]!r} is not taken; it takes {', '.join(ENCODINGS)}."
+        raise HTTPException(415, detail, {"Accept-Encoding": ", ".join(ENCODINGS)})
+    return coding
+
+
+def wanted(headers: Headers) -> str | None:
+    """The coding that the caller asks for, if it asks for one alone.
+
+    That is what ``response_compression_algorithm`` of tritonclient does. A longer list is what HTTP libraries send by
+    themselves: it says what they could read, and to compress floats takes longer than to send them.
+    """
+    parts = ",".join(headers.getlist("accept-encoding")).lower().split(",")
+    names = {
+        name.strip() for name, _, weight in (part.partition(";") for part in parts) if not _is_zero(weight)
+    }
+    asked = names - {"", "identity"}
+    return asked.pop() if len(asked) == 1 and asked <= set(READABLE) else None
+
+
+def _is_zero(weight: str) -> bool:
+    """Whether a weight says "never": ``q=0``."""
+    name, _, value = weight.partition("=")
+    return name.strip() == "q" and not value.strip().strip("0.")
