@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -224,6 +225,17 @@ def test_a_group_that_is_surely_wrong_has_no_part_within() -> None:
     assert found["miscalibration"] == math.inf
     assert math.isnan(found["within_bin"])
     assert undefined == {"log_loss_decomposition.within_bin": "loss and miscalibration are both infinite"}
+
+
+def test_probabilities_below_what_the_sums_resolve() -> None:
+    """A finite loss, but a forecast that was rounded to 0: no infinite miscalibration, a reason instead."""
+    evidence = Sample(np.array([[1.0, 1e-300], [0.9, 0.1]]), np.array([1, 0])).evidence()
+    assert evidence.groups is not None
+    rounded = np.round(evidence.groups.forecast, 9)
+    coarse = replace(evidence, groups=replace(evidence.groups, forecast=rounded))
+    answers, undefined = compute(coarse, ["log_loss_decomposition", "brier_decomposition"])
+    assert list(answers) == ["brier_decomposition"]
+    assert "resolve" in undefined["log_loss_decomposition"]
 
 
 def test_decompositions_of_rows_that_do_not_quite_sum_to_one() -> None:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from lossmeter.engine.evidence import Evidence
 
+TOO_SMALL = "a class occurs in a group that gives it less probability than the sums over groups resolve"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Joint:
@@ -64,9 +66,11 @@ class Decomposition(Metric):
 
     def of(self, evidence: Evidence) -> dict[str, float | Vector]:
         """The parts; they add up."""
-        joint = _joint(evidence)
+        joint, loss = _joint(evidence), self.loss(evidence)
         miscalibration = self.divergence(joint, joint.forecast)
-        within = self.loss(evidence) - self.loss_of_means(joint)
+        if math.isinf(miscalibration) and math.isfinite(loss):
+            raise Undefined(TOO_SMALL)
+        within = loss - self.loss_of_means(joint)
         return {
             "miscalibration": miscalibration,
             "discrimination": self.divergence(joint, joint.group * joint.base),
