@@ -147,3 +147,42 @@ def test_a_key_that_cannot_be_sent_is_refused_and_not_shown(
 def test_keys_are_not_printed() -> None:
     """A settings object in a log shows no key."""
     assert "hunter2" not in repr(Settings(api_keys=(SecretStr("hunter2"),)))
+
+
+LINE = "ci sha256:" + "0" * 64 + " score"
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"API_KEYS": f"{LINE},{LINE}"}, "the key ci is there twice"),
+        ({"API_KEYS": f"{LINE} 5/d"}, "LOSSMETER_API_KEYS: key 1: a rate is written as"),
+        ({"API_KEYS": "ci hunter2 score"}, "LOSSMETER_API_KEYS: key 1: a key is written as NAME sha256:HEX"),
+        ({"API_KEYS_FILE": "/nowhere/keys"}, "LOSSMETER_API_KEYS_FILE='/nowhere/keys': No such file"),
+        ({"API_KEYS_FILE": __file__}, "LOSSMETER_API_KEYS_FILE="),
+        ({"RATE_PER_KEY": "5"}, "LOSSMETER_RATE_PER_KEY='5': a rate is written as 100/s"),
+        ({"JWT_ISSUERS": "https://a.test"}, "LOSSMETER_JWT_ISSUERS='https://a.test': not JSON such as"),
+        ({"JWT_ISSUERS": "[]"}, "LOSSMETER_JWT_ISSUERS="),
+        ({"JWT_ISSUERS": "{}"}, "LOSSMETER_JWT_ISSUERS='{}': no issuer is named"),
+        ({"JWT_ISSUERS": '{"a": "k"}'}, "LOSSMETER_JWT_ISSUERS needs LOSSMETER_JWT_AUDIENCE"),
+        ({"JWT_ISSUERS": '{"a": "http://b.test/k"}'}, "LOSSMETER_JWT_ISSUERS="),
+        ({"JWT_ISSUERS": '{"a": "http://127.0.0.1.evil.test/k"}'}, "LOSSMETER_JWT_ISSUERS="),
+        ({"JWT_ISSUERS": '{"a": "file:///k"}'}, "LOSSMETER_JWT_ISSUERS="),
+        ({"CORS_ORIGINS": "app.example"}, "LOSSMETER_CORS_ORIGINS="),
+        ({"CORS_ORIGINS": "https://app.example/"}, "LOSSMETER_CORS_ORIGINS="),
+        ({"TLS_KEY": "key.pem"}, "LOSSMETER_TLS_KEY and LOSSMETER_TLS_CLIENT_CA need"),
+        ({"MANAGEMENT_HOST": "::1"}, "LOSSMETER_MANAGEMENT_HOST needs LOSSMETER_MANAGEMENT_PORT"),
+        ({"PORT": "9000", "MANAGEMENT_PORT": "9000"}, "LOSSMETER_MANAGEMENT_PORT is LOSSMETER_PORT"),
+    ],
+)
+def test_access_that_cannot_be_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], expected: str
+) -> None:
+    """A door that looks locked and is not is worse than no start; what may be a secret is not repeated."""
+    for name, value in settings.items():
+        monkeypatch.setenv("LOSSMETER_" + name, value)
+    with pytest.raises(InvalidSettingsError, match="^" + re.escape(expected)) as caught:
+        load()
+    assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert "0" * 32 not in str(caught.value)

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 CALLER: Final = "lossmeter.caller"
 """Where the scope has the name of the caller, once it is known: ``key ci``, ``token ISSUER SUBJECT``."""
 
-LONGEST: Final = 16 * 1024
-"""Bytes of a credential; no key or token is longer."""
-
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -52,7 +49,7 @@ def credential(headers: Headers, *, basic: bool) -> bytes | None:
     else:
         found = headers.get("x-api-key", "")
     # Header values are bytes that Starlette reads as Latin-1.
-    return found.encode("latin-1")[: LONGEST + 1] or None
+    return found.encode("latin-1") or None
 
 
 def unproven(detail: str, *, error: str = "", basic: bool = False) -> HTTPException:

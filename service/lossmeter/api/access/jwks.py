@@ -6,6 +6,7 @@ whatever callers send, and by no redirect; while it cannot be had, the keys that
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import urllib.request
@@ -90,10 +91,16 @@ def _signing_keys(text: bytes) -> list[jwt.PyJWK]:
     """Those that can check signatures; never a shared secret, though PyJWT would read one.
 
     Raises:
-        ValueError: it is not JSON, or not UTF-8.
+        ValueError: it is no JSON object.
         PyJWKSetError: it has no keys.
     """
-    keys = jwt.PyJWKSet.from_json(text.decode()).keys
+    try:
+        document = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(document, dict):
+        raise ValueError("no JSON object")  # noqa: TRY004 - it is what was sent that is wrong
+    keys = jwt.PyJWKSet.from_dict(document).keys
     return [key for key in keys if key.key_type != "oct" and key.public_key_use in (None, "sig")]
 
 

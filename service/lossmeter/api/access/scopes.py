@@ -2,7 +2,7 @@
 
 | path | needs |
 |---|---|
-| /health, /v2/health | nothing: a probe has no key |
+| /health/live, /health/ready, the same under /v2 | nothing: a probe has no key |
 | /docs, /redoc, /openapi.json | nothing, or any key with ``docs_need_key`` |
 | /metrics | ``metrics``, or nothing without ``metrics_need_key`` |
 | everything else, also what does not exist | ``score`` |
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ANY: Final = "any"
 """A key, whatever it is for."""
 
-PROBES: Final = ("/health", "/v2/health")
+PROBES: Final = ("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready")
 PAGES: Final = ("/docs", "/redoc", "/openapi.json")
 METRICS: Final = ("/metrics",)
 
@@ -35,7 +35,7 @@ def needed(path: str, settings: Settings) -> str | None:
         path: as the routes see it, without the prefix of a proxy.
         settings: what the operator set.
     """
-    if not settings.asks_for_key or is_under(path, PROBES):
+    if not settings.asks_for_key or path in PROBES:
         return None
     if is_under(path, PAGES):
         return ANY if settings.docs_need_key else None

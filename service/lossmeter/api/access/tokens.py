@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 
-from lossmeter.api.access.callers import LONGEST, Caller, unproven
+from lossmeter.api.access.callers import Caller, unproven
 from lossmeter.api.access.jwks import KeySet
 from lossmeter.keys import SCOPES
 
@@ -24,6 +24,9 @@ ALGORITHMS: Final = (
     *("ES256", "ES384", "ES512", "EdDSA"),
 )
 """Those with a public key: an issuer's keys are public, so whoever reads them could sign with any other."""
+
+LONGEST: Final = 16 * 1024
+"""Bytes of a token; one that is longer is not even parsed."""
 
 LEEWAY_SECONDS: Final = 30
 """How far our clock and an issuer's may be apart."""
@@ -47,10 +50,10 @@ class Tokens:
         """
         try:
             claims = await self._claims(token)
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, RecursionError, ValueError, OverflowError) as error:
             raise unproven(f"The token is not taken: {_reason(error)}.", error="invalid_token") from None
         subject = claims.get("sub") or claims.get("client_id") or claims.get("azp") or "?"
-        return Caller(f"token {claims['iss']} {subject:.128}", _scopes(claims), self._rate)
+        return Caller(f"token {claims['iss']} {str(subject)[:128]}", _scopes(claims), self._rate)
 
     async def _claims(self, token: bytes) -> dict[str, Any]:
         """What it says, once all of it is checked."""
@@ -95,5 +98,5 @@ _REASONS: Final[tuple[tuple[type[jwt.PyJWTError], str], ...]] = (
 """What is wrong with a token, in words of ours: the library's may quote it."""
 
 
-def _reason(error: jwt.PyJWTError) -> str:
+def _reason(error: Exception) -> str:
     return next((words for kind, words in _REASONS if isinstance(error, kind)), "it cannot be read")
