@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -13,17 +13,30 @@ from lossmeter.engine.numerics import finite_product
 from lossmeter.engine.outcome import Outcome
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Floats, Mask
+    from lossmeter.engine.arrays import Floats, Indices, Mask
     from lossmeter.engine.blocks import Rows
     from lossmeter.engine.options import Options
-    from lossmeter.engine.predictions.base import Chosen
+    from lossmeter.engine.predictions.base import AtTargets, Chosen
+
+
+class Watcher(Protocol):
+    """Sees every block of a batch while it is in the cache."""
+
+    def see_targets(self, rows: Chosen, targets: Indices, view: AtTargets) -> None:
+        """Rows that were scored at their single true class."""
+
+    def see_rows(self, rows: Chosen, losses: Vector) -> None:
+        """Rows that were scored in another way, and the weighted losses of the batch so far, nats."""
+
+    def scored(self, losses: Vector) -> None:
+        """The weighted losses of all rows, nats, which are not to be kept: they may change their unit."""
 
 
 @dataclass(slots=True)
 class Output:
     """The arrays of an answer, filled block by block; None is a part that nobody asked for.
 
-    Everything is in nats but the gradients, whose scale is final.
+    Everything is in nats but the gradients, whose scale is final. The watcher sees all that is scored.
     """
 
     losses: Vector
@@ -32,6 +45,7 @@ class Output:
     kl_divergence: Vector | None
     contributions: Matrix | None
     probabilities: Matrix | None
+    watcher: Watcher | None = None
 
     @classmethod
     def empty(cls, shape: tuple[int, int], dtype: np.dtype[Any], options: Options) -> Output:

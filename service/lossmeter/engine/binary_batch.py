@@ -70,16 +70,18 @@ class BinaryBatch(Batch):
         if self._plain:
             self._score_plain(rows, scale, output)
         if not self._plain or {"kl", "contributions", "probabilities"}.intersection(self._options.include):
-            for piece in self._pieces(rows):
-                view = self._view(piece)
+            for piece in self.pieces(rows):
+                view = self.view(piece, self._options.label_smoothing)
                 if not self._plain:
                     self._score_view(piece, view, scale, output)
                 self._explain(piece, view, output)
+        if output.watcher is not None:
+            output.watcher.see_rows(rows, output.losses)
 
     def by_class(self, weighted: Vector) -> Vector:
         """On ``Float[n]`` a row's share falls on truth 0 and truth 1; otherwise on its labels as their KL has it."""
         shares = np.zeros(2 if self._targets.single else self.shape[1])
-        for piece in self._pieces(slice(0, self.shape[0])):
+        for piece in self.pieces(slice(0, self.shape[0])):
             shares += np.add.reduce(finite_product(self._shares(piece), weighted[piece][:, None]), axis=0)
         return shares
 
@@ -128,7 +130,7 @@ class BinaryBatch(Batch):
 
     def _shares(self, rows: Rows) -> Matrix:
         """How each row falls on the classes of ``by_class``; rows that cost nothing need not."""
-        view = self._view(rows)
+        view = self.view(rows, self._options.label_smoothing)
         if self._targets.single:
             return np.where(view.true ^ np.array([True, False]), 1 - view.minor, view.minor)
         by_label = view.divergences()
@@ -136,8 +138,18 @@ class BinaryBatch(Batch):
         shares[by_label == np.inf] = 1
         return shares
 
-    def _view(self, rows: Rows) -> View:
-        true, minor = self._targets.shares(rows, self._options.label_smoothing)
+    @property
+    def single(self) -> bool:
+        """Whether one number per row was sent."""
+        return self._targets.single
+
+    def view(self, rows: Rows, smoothing: float) -> View:
+        """Some rows; their truth is as smooth as asked for.
+
+        Raises:
+            InvalidInputError: they hold what cannot be scored.
+        """
+        true, minor = self._targets.shares(rows, smoothing)
         sent = self._predictions.load(rows)
         if not self._predictions.valid(sent).all():
             raise self._refusal()
@@ -149,7 +161,8 @@ class BinaryBatch(Batch):
         self._targets.check()
         return self._predictions.refusal(single=self._targets.single)
 
-    def _pieces(self, rows: Rows) -> Iterator[Rows]:
+    def pieces(self, rows: Rows) -> Iterator[Rows]:
+        """The block in pieces that every step may make arrays of."""
         step = max(1, PIECE // self.shape[1])
         return (slice(start, min(start + step, rows.stop)) for start in range(rows.start, rows.stop, step))
 

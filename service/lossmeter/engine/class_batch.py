@@ -62,6 +62,8 @@ class ClassBatch(Batch):
             score_at_targets(self, hard, self._at_target, scale, output)
         if soft is not None:
             score_every_class(self, soft, scale, output)
+            if output.watcher is not None:
+                output.watcher.see_rows(soft, output.losses)
 
     def by_class(self, weighted: Vector) -> Vector:
         """Each row's share falls on its true class, or on its classes as the (smoothed) truth has them."""

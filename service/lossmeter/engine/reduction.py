@@ -9,18 +9,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine import blocks
-from lossmeter.engine.batch import Batch, Output, weighed
+from lossmeter.engine.batch import Output, weighed
 from lossmeter.engine.results import KLBreakdown, Scores
 from lossmeter.engine.summation import total
 from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats
+    from lossmeter.engine.batch import Batch, Watcher
     from lossmeter.engine.options import Options
 
 
-def reduced(batch: Batch, shape: tuple[int, ...], options: Options, threads: int | None) -> Scores:
-    """Score the blocks and put the answer together, in the unit asked for and the shape as sent."""
+def reduced(
+    batch: Batch,
+    shape: tuple[int, ...],
+    options: Options,
+    threads: int | None,
+    watcher: Watcher | None = None,
+) -> Scores:
+    """Score the blocks and put the answer together, in the unit asked for and the shape as sent.
+
+    Args:
+        batch: what to score.
+        shape: of the input as sent.
+        options: how.
+        threads: how many may work.
+        watcher: sees every block, if any does.
+    """
     of_rows = batch.weights.of_rows
     weight = float(batch.count) if of_rows is None else total(of_rows, threads)
     denominator = weight if options.normalization == "weight" else float(batch.count if weight else 0)
@@ -30,8 +45,11 @@ def reduced(batch: Batch, shape: tuple[int, ...], options: Options, threads: int
     mean = 1 / denominator if denominator else 0.0
     nats = options.nats_per_unit
     output = Output.empty(batch.shape, batch.dtype, options)
+    output.watcher = watcher
     scale = (mean if options.reduction == "mean" else 1.0) / nats
     blocks.run(batch.shape, lambda rows: batch.score(rows, scale, output), threads, batch.matrices)
+    if watcher is not None:
+        watcher.scored(output.losses)
     losses = _divided(output.losses, nats)
     whole = total(losses, threads) if options.reduction != "none" else None
     if whole is not None and options.reduction == "mean":

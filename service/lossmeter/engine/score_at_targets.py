@@ -22,6 +22,8 @@ def score_at_targets(batch: ClassBatch, rows: Chosen, loss: TargetLoss, scale: f
     outcome, low = clipped(view.outcome, batch.options.epsilon)
     weight = _weight_at_targets(batch, rows, targets, loss)
     output.losses[rows] = weighed(weight, loss.phi(outcome)) + 0.0
+    if output.watcher is not None:
+        output.watcher.see_targets(rows, targets, view)
     if output.kl_divergence is not None:
         output.kl_divergence[rows] = batch.counted(rows, 0.0 - outcome.log_p)
     if output.contributions is not None:

@@ -43,6 +43,13 @@ class AtTargets(ABC):
     def probabilities(self) -> Matrix:
         """``Float[rows, classes]``."""
 
+    @abstractmethod
+    def masses(self) -> tuple[Matrix, Vector | None]:
+        """What the probabilities of the other classes are proportional to, and what 1 is (None: 1 itself).
+
+        Float[rows, classes] in scratch memory, not to be written to; the target's own entry means nothing.
+        """
+
 
 class AllClasses(ABC):
     """A block of rows seen at every class.

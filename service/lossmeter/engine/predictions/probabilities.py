@@ -86,6 +86,10 @@ class TargetAlone(AtTargets):
         """As sent."""
         return self._block
 
+    def masses(self) -> tuple[Matrix, Vector | None]:
+        """The probabilities themselves."""
+        return self.probabilities(), None
+
 
 class _AllProbabilities(AllClasses):
     """Every class, each moving alone."""

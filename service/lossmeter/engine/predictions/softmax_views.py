@@ -55,6 +55,10 @@ class TargetLogits(AtTargets):
         close_rows(written, self._places, size)
         np.copyto(out, written)
 
+    def masses(self) -> tuple[Matrix, Vector | None]:
+        """Exponentials, and their sum."""
+        return self._masses, self._whole
+
     def probabilities(self) -> Matrix:
         """Softmax."""
         p = np.divide(self._masses, self._whole[:, None], out=self._masses)

@@ -1,0 +1,88 @@
+"""Sums of products of weights and losses, over all rows or by key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lossmeter.engine.state.digits import BITS, Accumulator, Digits
+from lossmeter.engine.state.exact import exact_sums
+
+if TYPE_CHECKING:
+    from lossmeter.engine.arrays import Indices, Mask, Vector
+
+BANDS = ((0.0, 0), (2.0**300, 15), (2.0**660, 26))
+"""From what size on a factor is scaled by 2^(−32 places), so that a product of three stays in the range of doubles."""
+
+PRODUCTS = ((1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3))
+"""Powers of w and of y, in the order of ``layout.MOMENTS``."""
+
+
+def moments(w: Vector | None, y: Vector, keys: Indices | None, sums: int) -> list[Digits]:
+    """Units, infinite losses and the sums of powers, by key, in the order of ``layout.MOMENTS``.
+
+    Args:
+        w: ``Float64[n]`` ≥ 0; None where all are 1.
+        y: ``Float64[n]`` ≥ 0, weighted losses; 0 where w is.
+        keys: ``Int[n]`` in 0 … sums − 1; None for a single sum.
+        sums: how many there are.
+    """
+    infinite = np.isinf(y)
+    positive = None if w is None else w > 0
+    counted = [counts(mask, keys, sums, len(y)) for mask in (positive, infinite)]
+    if infinite.any():
+        w = np.where(infinite, 0, 1 if w is None else w)
+        y = np.where(infinite, 0, y)
+    if w is None:
+        of_w = counted[0]
+        first, second, third = (_summed(None, y, keys, sums, (0, power)) for power in (1, 2, 3))
+        return [*counted, of_w, first, of_w, first, second, of_w, first, second, third]
+    return [*counted, *(_summed(w, y, keys, sums, powers) for powers in PRODUCTS)]
+
+
+def counts(mask: Mask | None, keys: Indices | None, sums: int, n: int = 0) -> Digits:
+    """How many of n rows are true, by key; None is all, or a single sum."""
+    if keys is None:
+        return Digits.of_integers(np.array([n if mask is None else np.count_nonzero(mask)]))
+    return Digits.of_integers(np.bincount(keys if mask is None else keys[mask], minlength=sums))
+
+
+def _summed(w: Vector | None, y: Vector, keys: Indices | None, sums: int, powers: tuple[int, int]) -> Digits:
+    """Σ w^a y^b; factors beyond the range of their product are scaled, and so are the digits in return."""
+    summed = Accumulator(sums)
+    of_w, of_y = powers
+    bands_w = _bands(w) if w is not None and of_w else [(None, 0)]
+    for rows_w, places_w in bands_w:
+        for rows_y, places_y in _bands(y) if of_y else [(None, 0)]:
+            rows = rows_w if rows_y is None else rows_y if rows_w is None else rows_w & rows_y
+            value = _product(_scaled(w, rows, places_w, of_w), _scaled(y, rows, places_y, of_y))
+            of_rows = keys if keys is None or rows is None else keys[rows]
+            part = exact_sums(value, of_rows, sums)
+            summed.add_digits(part.shifted(places_w * of_w + places_y * of_y))
+    return summed.digits()
+
+
+def _bands(value: Vector) -> list[tuple[Mask | None, int]]:
+    """Which rows are of which size, and by how many places they are scaled; None is all."""
+    if not len(value) or np.max(value) < BANDS[1][0]:
+        return [(None, 0)]
+    ends = [*(start for start, _ in BANDS[1:]), np.inf]
+    return [
+        ((value >= start) & (value < end), places) for (start, places), end in zip(BANDS, ends, strict=True)
+    ]
+
+
+def _scaled(value: Vector | None, rows: Mask | None, places: int, power: int) -> Vector | None:
+    """value^power of the rows; None is 1."""
+    if value is None or not power:
+        return None
+    chosen = value if rows is None else value[rows]
+    chosen = np.ldexp(chosen, -BITS * places) if places else chosen
+    return chosen if power == 1 else chosen * chosen if power == 2 else chosen * chosen * chosen  # noqa: PLR2004  the degree
+
+
+def _product(left: Vector | None, right: Vector | None) -> Vector:
+    if left is None or right is None:
+        return right if left is None else left  # type: ignore[return-value]  # one of them is there
+    return left * right

@@ -1,0 +1,83 @@
+"""Σ of doubles, exactly, in all or by key: vectorised, and the same however the rows are cut or ordered.
+
+A number is split at fixed powers of two as in ``engine.summation``, but to the end: what is taken off are multiples of
+one power of two, few enough to add in a double without any rounding; the rest is split again until nothing is left.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lossmeter.engine.state.digits import BITS, Accumulator, Digits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lossmeter.engine.arrays import Indices, Matrix, Vector
+
+CHUNK = 1 << 16
+"""How many numbers are split at a time: few enough for the cache."""
+
+MANY_SUMS = 1 << 12
+"""From here on carrying costs more than the cache gives, and the chunks are longer."""
+
+HUGE = 2.0**600
+"""Numbers from here on are added by themselves, scaled, because the power at which they are split would overflow."""
+
+SCALED = 16
+"""By so many places (2^−512)."""
+
+SMALLEST = -1074
+"""Every double is a multiple of 2 to this power."""
+
+
+def exact_sums(values: Vector, keys: Indices | None = None, sums: int = 1) -> Digits:
+    """Σ of the values of each key.
+
+    Args:
+        values: ``Float64[n]``, finite; each sum ≥ 0.
+        keys: ``Int[n]`` in 0 … sums − 1; None for a single sum.
+        sums: how many there are.
+    """
+    added = Accumulator(sums)
+    if len(values) and max(float(np.max(values)), -float(np.min(values))) >= HUGE:
+        huge = np.abs(values) >= HUGE
+        scaled = np.ldexp(values[huge], -SCALED * BITS)
+        added.add_digits(exact_sums(scaled, None if keys is None else keys[huge], sums).shifted(SCALED))
+        values = np.where(huge, 0, values)
+    step = CHUNK if sums < MANY_SUMS else CHUNK << 4
+    for start in range(0, len(values), step):
+        chunk = slice(start, start + step)
+        of_chunk = None if keys is None else keys[chunk]
+        for part, exponent in split(values[chunk], 52 - step.bit_length()):
+            summed = np.add.reduce(part, keepdims=True) if keys is None else np.bincount(of_chunk, part, sums)  # type: ignore[arg-type]  # both or none
+            added.add(np.ldexp(summed, -exponent).astype(np.int64), exponent)
+    return added.digits()
+
+
+def split(values: Vector, width: int) -> Iterator[tuple[Vector, int]]:
+    """Parts whose sum is that of the values, each a multiple of 2^exponent below 2^(exponent + width).
+
+    The parts are overwritten as the iteration goes on.
+    """
+    rest, part = np.array(values, np.float64), np.empty(len(values))
+    while True:
+        largest = max(float(np.max(rest, initial=0)), -float(np.min(rest, initial=0)))
+        if largest == 0:
+            return
+        exponent = max(math.frexp(largest)[1] - width, SMALLEST)
+        grid = math.ldexp(1.5, exponent + 52)
+        np.add(rest, grid, out=part)
+        np.subtract(part, grid, out=part)
+        np.subtract(rest, part, out=rest)
+        yield part, exponent
+
+
+def exact_columns(values: Matrix) -> Digits:
+    """Σ of each column of ``Float64[rows, columns]``, finite; each sum ≥ 0."""
+    rows, columns = values.shape
+    keys = np.tile(np.arange(columns), rows)
+    return exact_sums(np.ascontiguousarray(values).reshape(-1), keys, columns)
