@@ -14,6 +14,7 @@ from lossmeter.engine.parameters import Parameter
 from lossmeter.engine.results import ClassWeights, DivergenceResult, KLBreakdown, Scores, SoftmaxResult
 from lossmeter.engine.score import score
 from lossmeter.engine.softmax import softmax
+from lossmeter.engine.state import Moments, Slice, State, merge
 
 __all__ = [
     "LOSSES",
@@ -21,12 +22,16 @@ __all__ = [
     "DivergenceResult",
     "KLBreakdown",
     "Loss",
+    "Moments",
     "Parameter",
     "Scores",
+    "Slice",
     "SoftmaxResult",
+    "State",
     "class_weights",
     "divergence",
     "make_loss",
+    "merge",
     "score",
     "softmax",
 ]

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 Normalization: TypeAlias = Literal["weight", "count"]
 Unit: TypeAlias = Literal["nats", "bits"]
-Part: TypeAlias = Literal["losses", "gradients", "kl", "contributions", "probabilities"]
+Part: TypeAlias = Literal["losses", "gradients", "kl", "contributions", "probabilities", "state"]
 
-PARTS: tuple[Part, ...] = get_args(Part)
+PARTS: tuple[Part, ...] = get_args(Part)[:-1]
+"""Those that are arrays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Options:
         check_range("epsilon", self.epsilon, 0 <= self.epsilon < 0.5, "a number in [0, 0.5)")  # noqa: PLR2004  the contract's range
         check_tolerance(self.tolerance)
         for place, part in enumerate(self.include):
-            check_word("include", part, PARTS, place)
+            check_word("include", part, get_args(Part), place)
 
     @property
     def nats_per_unit(self) -> float:

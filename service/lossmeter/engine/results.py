@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lossmeter.engine.arrays import Floats, Matrix, Vector
 from lossmeter.engine.options import Reduction, Unit
+from lossmeter.engine.state import Slice, State
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +45,9 @@ class Scores:
         kl: the KL breakdown.
         contributions: t log(t/p), in the shape of the array as sent.
         probabilities: in the shape of the array as sent.
+        state: what adds up with that of other batches, in nats.
+        slices: by dimension and value, those with the most weight first, the 101st and later ones as ``other``; means
+            over the weight, in nats.
     """
 
     loss: float | None
@@ -57,6 +62,8 @@ class Scores:
     kl: KLBreakdown | None
     contributions: Floats | None
     probabilities: Floats | None
+    state: State | None = None
+    slices: Mapping[str, Mapping[str, Slice]] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from lossmeter.engine.arrays import floats
 from lossmeter.engine.losses import make_loss
+from lossmeter.engine.observation import Wanted, observe
 from lossmeter.engine.options import Options, check_temperature, names, number, whole
 from lossmeter.engine.preparation import Sent, prepared, the_input
 from lossmeter.engine.reduction import reduced
 from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Hashable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
     from lossmeter.engine.losses import Loss
+    from lossmeter.engine.observation import Slices
     from lossmeter.engine.options import Normalization, Part, Reduction, Unit
     from lossmeter.engine.results import Scores
     from lossmeter.engine.weights import WantedWeights
@@ -41,6 +44,10 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
     epsilon: float = 0.0,
     tolerance: float = 1e-6,
     include: Collection[Part] = ("losses", "gradients", "kl"),
+    slices: Slices | None = None,
+    cluster: Sequence[Hashable] | None = None,
+    bins: int = 15,
+    k: int = 5,
     threads: int | None = None,
 ) -> Scores:
     """Score a batch.
@@ -65,7 +72,12 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
         unit: ``nats`` or ``bits``.
         epsilon: probabilities are clipped to at least this.
         tolerance: how far a row's sum may be from 1.
-        include: which arrays the answer carries.
+        include: which arrays the answer carries, and whether a ``state`` does.
+        slices: by dimension, a string for each row: the answer tells the loss of every value.
+        cluster: an id for each row, a string or a number: rows of one cluster are one observation to the error of the
+            mean. All rows of a cluster must be in one batch.
+        bins: of the confidence, in the state.
+        k: of top-k accuracy, in the state and the slices.
         threads: how many threads may work; None for one per core.
 
     Returns:
@@ -98,7 +110,11 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
         check_temperature(temperature, values.dtype)
     ignored = None if ignore_index is None else whole(ignore_index, "ignore_index")
     sent = Sent(name, values, targets, ignored, sample_weights, class_weights)
-    return reduced(prepared(sent, chosen, options), values.shape, options, threads)
+    if slices is None and "state" not in options.include:
+        return reduced(prepared(sent, chosen, options), values.shape, options, threads)
+    wanted = Wanted(whole(bins, "bins"), whole(k, "k"), slices, cluster, state="state" in options.include)
+    observed = observe(sent, chosen, options, wanted, threads)
+    return replace(observed.scores, state=observed.state, slices=observed.slices)
 
 
 @lru_cache(maxsize=256)

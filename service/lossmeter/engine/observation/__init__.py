@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from lossmeter.engine.observation.observe import Observed, Wanted, observe
+from lossmeter.engine.observation.slicing import Slices
 
-__all__ = ["Observed", "Wanted", "observe"]
+__all__ = ["Observed", "Slices", "Wanted", "observe"]
