@@ -266,8 +266,20 @@ HTTP = [
         scored(),
         415,
         headers={},
+        path="/v1/softmax",
         says="-H 'Content-Type: application/json'",
         answers_with={"Accept": "application/json"},
+    ),
+    Case(
+        "no Content-Type of a batch",
+        scored(),
+        415,
+        headers={},
+        says="-H 'Content-Type: application/json'",
+        answers_with={
+            "Accept": "application/json, application/x-npz, application/x-npy, application/vnd.apache.parquet, "
+            "multipart/form-data, application/vnd.apache.arrow.stream, application/x-ndjson"
+        },
     ),
     Case(
         "curl's Content-Type",
@@ -285,11 +297,26 @@ HTTP = [
         says="UTF-8",
     ),
     Case(
-        "gzip",
+        "brotli",
         scored(),
         415,
+        headers=JSON | {"Content-Encoding": "br"},
+        says="not br",
+        answers_with={"Accept-Encoding": "zstd, gzip, deflate"},
+    ),
+    Case(
+        "one coding in another",
+        scored(),
+        415,
+        headers=JSON | {"Content-Encoding": "gzip, zstd"},
+        answers_with={"Accept-Encoding": "zstd, gzip, deflate"},
+    ),
+    Case(
+        "called gzip, and plain",
+        scored(),
+        400,
         headers=JSON | {"Content-Encoding": "gzip"},
-        answers_with={"Accept-Encoding": "identity"},
+        says="not gzip",
     ),
     Case("only HTML back", scored(), 406, headers=JSON | {"Accept": "text/html"}),
     Case(

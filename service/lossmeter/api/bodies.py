@@ -3,25 +3,33 @@
 FastAPI documents this seam ("Custom Request and APIRoute class"). Here ``json()`` reads the numbers of a
 body straight into arrays and the document into the endpoint's Pydantic model, both off the event loop when
 the body is large; FastAPI then finds an instance of the model and passes it on. So endpoints stay typed,
-OpenAPI is generated as always, and no number becomes a Python object.
+OpenAPI is generated as always, and no number becomes a Python object. A batch in another format takes the
+same way: ``formats`` reads its arrays, the query has its options, and together they are the same model.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from collections.abc import Sized
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from lossmeter.api import negotiation, scoring
+from lossmeter.api import coding, formats, negotiation, query, scoring, streams
 from lossmeter.api.errors import RefusedBodyError
+from lossmeter.api.formats import READERS, WRITERS, Job
+from lossmeter.api.limits import SHARE
+from lossmeter.api.negotiation import JSON
 from lossmeter.api.work import off_loop
-from lossmeter.errors import MalformedBodyError
+from lossmeter.errors import InvalidInputError, MalformedBodyError
 from lossmeter.wire import json
+from lossmeter.wire.piece import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 
     from starlette.types import Receive, Scope
 
@@ -36,28 +44,42 @@ INLINE_BYTES: Final = 64 * 1024
 INLINE_NUMBERS: Final = 16 * 1024
 """Up to so many numbers, an answer is written at once; larger ones go out in parts."""
 
+_PART_BYTES: Final = 1 << 20
+"""What is sent of a binary answer at a time."""
+
 
 class DocumentRequest(Request):
-    """A request whose JSON body is read as a document of arrays.
+    """A request whose body is read as a document of arrays.
 
     Attributes:
         service: what the application was composed of.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, model: type[Document] | None) -> None:
-        super().__init__(scope, receive)
+    def __init__(
+        self, scope: Scope, receive: Receive, model: type[Document] | None, content: str, answer: str
+    ) -> None:
+        # FastAPI calls json() for a body that is called so, whatever it was called on the way.
+        super().__init__(scope if content == JSON else _called_json(scope), receive)
         self.service: Service = scope["app"].state.service
+        self._share = scope[SHARE]
+        self._sent_headers = Headers(scope=scope)
         self._model = model
+        self._content = content
+        self._answer = answer
         self._buffer: bytearray | None = None
-        self._is_large = False
+        self._is_large = content in formats.NEEDS_ARROW or answer in formats.NEEDS_ARROW
+        self._sent = Piece({})
 
     async def body(self) -> bytes:
         """The body, in one growing buffer: a list of chunks to be joined would need twice the memory."""
         if self._buffer is None:
-            self._buffer = await self._receive_all()
-            self._is_large = len(self._buffer) > INLINE_BYTES
+            try:
+                self._buffer = await self._receive_all()
+            except MalformedBodyError as error:
+                raise RefusedBodyError(error) from error
+            self._is_large = self._is_large or len(self._buffer) > INLINE_BYTES
             if not self._buffer:
-                raise RefusedBodyError(MalformedBodyError("the body is empty; a JSON object is wanted"))
+                raise RefusedBodyError(MalformedBodyError(f"the body is empty; {self._content} is wanted"))
         # FastAPI only asks whether it is empty.
         return cast("bytes", self._buffer)
 
@@ -71,19 +93,44 @@ class DocumentRequest(Request):
 
     async def answer(self, compute: Callable[[], dict[str, Any]]) -> Response:
         """Computes a document and writes it, off the event loop if the request was large."""
-        document = await self._run(compute)
+        document = await self._run(lambda: self._blamed(compute))
+        response = await (self._in_json(document) if self._answer == JSON else self._in_binary(document))
+        response.headers.update(negotiation.VARY)
+        return response
+
+    async def _in_json(self, document: dict[str, Any]) -> Response:
+        wanted = coding.for_answer(self._sent_headers, JSON)
+        if self._takes_parts() and json.count_numbers(document) > INLINE_NUMBERS:
+            parts = coding.encoded(json.encode_in_parts(document), wanted)
+            return self._streamed(parts, JSON, _coded(wanted))
+        body = await self._run(lambda: json.encode(document))
+        if wanted is None or len(body) < coding.LEAST_BYTES:
+            return Response(body, media_type=JSON)
+        packed = await self._run(lambda: b"".join(coding.encoded([body], wanted)))
+        return Response(packed, media_type=JSON, headers=_coded(wanted))
+
+    async def _in_binary(self, document: dict[str, Any]) -> Response:
+        """An answer whose size is known goes out from the memory of its arrays."""
+        written = await self._run(lambda: WRITERS[self._answer](document, self._sent))
+        if isinstance(written, Sized):
+            size = sum(map(len, cast("Iterable[bytes]", written)))
+            if size > INLINE_BYTES:
+                return self._streamed(_cut(written), self._answer, {"Content-Length": str(size)})
+        elif self._takes_parts():
+            return self._streamed(iter(cast("Iterable[bytes]", written)), self._answer, {})
+        return Response(await self._run(lambda: b"".join(written)), media_type=self._answer)
+
+    def _takes_parts(self) -> bool:
         # RFC 9112, section 6.1: "A server MUST NOT send a response containing Transfer-Encoding unless the
         # corresponding request indicates HTTP/1.1 (or later minor revisions)."
-        takes_parts = self.scope["http_version"] != "1.0"
-        if takes_parts and json.count_numbers(document) > INLINE_NUMBERS:
-            return StreamingResponse(self._parts(document), media_type=negotiation.JSON)
-        body = await self._run(lambda: json.encode(document))
-        return Response(body, media_type=negotiation.JSON)
+        return bool(self.scope["http_version"] != "1.0")
 
-    async def _parts(self, document: dict[str, Any]) -> AsyncIterator[bytes]:
-        parts = json.encode_in_parts(document)
-        while part := await self._run(lambda: next(parts, b"")):
-            yield part
+    def _streamed(self, parts: Iterator[bytes], media_type: str, headers: dict[str, str]) -> Response:
+        async def sent() -> AsyncIterator[bytes]:
+            while part := await self._run(lambda: next(parts, b"")):
+                yield part
+
+        return StreamingResponse(sent(), media_type=media_type, headers=headers)
 
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._is_large:
@@ -92,21 +139,50 @@ class DocumentRequest(Request):
 
     def _read(self) -> Document:
         buffer = self._buffer or bytearray()
+        options = query.options(self.scope["query_string"]) if self._content in negotiation.BATCHES else {}
+        document = self._document(buffer, options)
+        model = cast("type[Document]", self._model)
+        if options:
+            document = query.merged(document, options, model)
+        return self._blamed(lambda: scoring.read(model, document, self.service.settings))
+
+    def _document(self, buffer: bytearray, options: dict[str, Any]) -> Any:  # noqa: ANN401 - a document of any kind
         settings = self.service.settings
-        document = json.decode(buffer, max_depth=settings.max_depth, max_elements=settings.max_elements)
-        # FastAPI holds on to the buffer until the answer is sent; its memory can go now.
-        buffer.clear()
-        return scoring.read(cast("type[Document]", self._model), document, settings)
+        if self._content == JSON:
+            document = json.decode(buffer, max_depth=settings.max_depth, max_elements=settings.max_elements)
+        else:
+            parameters = self._sent_headers["content-type"].partition(";")[2]
+            job = Job(settings, options, parameters, carry=self._answer == negotiation.ARROW)
+            self._sent = READERS[self._content](buffer, job)
+            document = self._sent.arrays
+        # FastAPI holds on to the buffer until the answer is sent; its memory can go now, if no array lies in it.
+        with suppress(BufferError):
+            buffer.clear()
+        return document
+
+    def _blamed(self, work: Callable[[], T]) -> T:
+        """What the work returns; an error calls things what the caller called them."""
+        try:
+            return work()
+        except InvalidInputError as error:
+            raise self._sent.blame(error) from None
 
     async def _receive_all(self) -> bytearray:
         buffer = bytearray()
-        async for chunk in self.stream():
-            buffer += chunk
+        async for piece in coding.decoded(self.stream(), negotiation.check_coding(self._sent_headers)):
+            buffer += piece
+            self._share.reserve(len(buffer))
         return buffer
 
 
 class DocumentRoute(APIRoute):
-    """A route that takes a document of arrays and answers JSON."""
+    """A route that takes a document of arrays and answers JSON.
+
+    Attributes:
+        taken: the media types that a body may have.
+    """
+
+    taken: ClassVar[tuple[str, ...]] = (JSON,)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, behind content negotiation and the reading of arrays."""
@@ -115,9 +191,39 @@ class DocumentRoute(APIRoute):
         model = cast("type[Document]", field.field_info.annotation) if field else None
 
         async def handle_document(request: Request) -> Response:
-            negotiation.check_accept(request.headers)
+            content = JSON
+            offered: tuple[str, ...] = (JSON,)
             if model is not None:
-                negotiation.check_content(request.headers)
-            return await handle(DocumentRequest(request.scope, request.receive, model))
+                content = negotiation.check_content(request.headers, self.taken)
+                negotiation.check_coding(request.headers)
+                offered = negotiation.answers(content) if len(self.taken) > 1 else offered
+            answer = negotiation.check_accept(request.headers, offered)
+            formats.check_available(content, answer)
+            if content in negotiation.STREAMS and answer in negotiation.STREAMS:
+                return await streams.respond(request, content, answer)
+            return await handle(DocumentRequest(request.scope, request.receive, model, content, answer))
 
         return handle_document
+
+
+class BatchRoute(DocumentRoute):
+    """A route that takes a batch in any format, and answers in the one that the caller likes best."""
+
+    taken = negotiation.BATCHES
+
+
+def _called_json(scope: Scope) -> Scope:
+    others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
+    return {**scope, "headers": [*others, (b"content-type", JSON.encode())]}
+
+
+def _coded(name: str | None) -> dict[str, str]:
+    return {} if name is None else {"Content-Encoding": name}
+
+
+def _cut(parts: Iterable[Any]) -> Iterator[Any]:
+    """Large parts piece by piece, so that no socket is handed more than it can take."""
+    for part in parts:
+        view = memoryview(part)
+        for start in range(0, len(view), _PART_BYTES):
+            yield view[start : start + _PART_BYTES]

@@ -10,9 +10,9 @@ import anyio
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
-from lossmeter.api import errors
+from lossmeter.api import errors, negotiation
 from lossmeter.api.access.callers import CALLER
-from lossmeter.api.paths import is_open
+from lossmeter.api.paths import STREAM_PATH, is_open, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from lossmeter.settings import Settings
+
+SHARE: Final = "lossmeter.share"
+"""Where a request's scope has its ``Share``."""
 
 RETRY_AFTER: Final = {"Retry-After": "1"}
 
@@ -32,12 +35,13 @@ class Limits:
 
     Attributes:
         in_flight: bytes of bodies that are being read or scored.
+        settings: the limits.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.in_flight = 0
+        self.settings = settings
         self._app = app
-        self._settings = settings
         self._callers: Counter[object] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,18 +49,18 @@ class Limits:
         if scope["type"] != "http" or is_open(scope):
             await self._app(scope, receive, send)
             return
-        body = _Body(self, self._settings, receive, send)
+        share = Share(self, scope, receive, send)
         try:
-            with self._caller(scope), body.reserved_for(_declared_length(scope)):
-                await self._app(scope, body.receive, body.send)
+            with self._caller(scope), share.reserved():
+                await self._app({**scope, SHARE: share}, share.receive, share.send)
         except HTTPException as refusal:
-            body.is_refused = True
-            await errors.of(refusal, scope)(scope, receive, body.send)
+            share.is_refused = True
+            await errors.of(refusal, scope)(scope, receive, share.send)
 
     @contextmanager
     def _caller(self, scope: Scope) -> Iterator[None]:
         caller = scope.get(CALLER) or (scope.get("client") or ("",))[0]
-        most = self._settings.max_requests_per_caller
+        most = self.settings.max_requests_per_caller
         if self._callers[caller] >= most:
             detail = f"You have {most} requests in flight, and no more are taken at a time."
             raise HTTPException(429, detail, RETRY_AFTER)
@@ -69,26 +73,30 @@ class Limits:
                 del self._callers[caller]
 
 
-class _Body:
+class Share:
     """One body's share of the bytes in flight: what it declares, and what comes beyond that.
 
+    A stream is not held as a whole: its share is what is held of it at a time.
+
     Attributes:
-        is_refused: it is not going to be read; the answer closes the connection instead.
+        is_refused: it is not going to be read to its end; the answer closes the connection instead.
     """
 
-    def __init__(self, limits: Limits, settings: Settings, receive: Receive, send: Send) -> None:
+    def __init__(self, limits: Limits, scope: Scope, receive: Receive, send: Send) -> None:
         self.is_refused = False
+        self._is_stream = path_of(scope) == STREAM_PATH and negotiation.is_stream(Headers(scope=scope))
+        self._declared = _declared_length(scope)
         self._reserved = self._received = 0
         self._limits = limits
-        self._settings = settings
+        self._settings = limits.settings
         self._receive = receive
         self._send = send
 
     @contextmanager
-    def reserved_for(self, size: int) -> Iterator[None]:
-        """Holds a share of this size, and what is added to it meanwhile."""
+    def reserved(self) -> Iterator[None]:
+        """Holds a share of what is declared, and what is added to it meanwhile."""
         try:
-            self._reserve(size)
+            self._count(self._declared)
             yield
         finally:
             self._limits.in_flight -= self._reserved
@@ -97,12 +105,34 @@ class _Body:
         """Receives what there is room for.
 
         Raises:
-            HTTPException: as ``_reserve`` does.
+            HTTPException: as ``reserve`` does.
         """
         message = await self._receive()
         self._received += len(message.get("body", b""))
-        self._reserve(self._received)
+        self._count(self._received)
         return message
+
+    def reserve(self, size: int) -> None:
+        """Grows the share to a size: what a body has decompressed to, or a batch of a stream.
+
+        Raises:
+            HTTPException: 413 if no body may be so large, 503 if there is no room for it now.
+        """
+        more = max(size - self._reserved, 0)
+        if size > self._settings.max_body_bytes:
+            raise self._refusal(413, f"The body is larger than {self._settings.max_body_bytes} bytes.")
+        if self._limits.in_flight + more > self._settings.max_bytes_in_flight:
+            raise self._refusal(503, "Too many bytes are being scored just now.", RETRY_AFTER)
+        self._limits.in_flight += more
+        self._reserved += more
+
+    def _count(self, size: int) -> None:
+        """Bytes that have come, or will."""
+        most = self._settings.max_stream_bytes
+        if not self._is_stream:
+            self.reserve(size)
+        elif most is not None and size > most:
+            raise self._refusal(413, f"The stream is longer than {most} bytes.")
 
     async def send(self, message: Message) -> None:
         """Sends; after a refusal, closes the connection, but not under a client that is still sending.
@@ -119,16 +149,6 @@ class _Body:
                 await _drop(self._receive)
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
-
-    def _reserve(self, size: int) -> None:
-        """Grows the share to a size: 413 if no body may be so large, 503 if there is no room for it now."""
-        more = max(size - self._reserved, 0)
-        if size > self._settings.max_body_bytes:
-            raise self._refusal(413, f"The body is larger than {self._settings.max_body_bytes} bytes.")
-        if self._limits.in_flight + more > self._settings.max_bytes_in_flight:
-            raise self._refusal(503, "Too many bytes are being scored just now.", RETRY_AFTER)
-        self._limits.in_flight += more
-        self._reserved += more
 
     def _refusal(self, status: int, detail: str, headers: dict[str, str] | None = None) -> HTTPException:
         self.is_refused = True

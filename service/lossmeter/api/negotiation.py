@@ -1,73 +1,171 @@
-"""What a request may be written in and what the caller takes back: JSON, both ways."""
+"""What a request is written in and what the caller takes back: media types and content codings."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
 
+from lossmeter.wire.compression import ENCODINGS
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.datastructures import Headers
 
 JSON: Final = "application/json"
-ANSWERS: Final = (JSON, "application/problem+json")
+NDJSON: Final = "application/x-ndjson"
+NPY: Final = "application/x-npy"
+NPZ: Final = "application/x-npz"
+ARROW: Final = "application/vnd.apache.arrow.stream"
+PARQUET: Final = "application/vnd.apache.parquet"
+MULTIPART: Final = "multipart/form-data"
+PROBLEM: Final = "application/problem+json"
+
+VARY: Final[Mapping[str, str]] = {"Vary": "Accept, Accept-Encoding"}
+"""What an answer depends on, beyond the request's line and body."""
+
+STREAMS: Final = (NDJSON, ARROW)
+"""What is read and answered batch by batch, if the caller takes one of them back."""
+
+_WHOLE_ANSWERS: Final = (JSON, NPZ, NPY, ARROW)
+_ANSWERS: Final[Mapping[str, tuple[str, ...]]] = {
+    JSON: _WHOLE_ANSWERS,
+    NPZ: _WHOLE_ANSWERS,
+    NPY: _WHOLE_ANSWERS,
+    PARQUET: _WHOLE_ANSWERS,
+    MULTIPART: _WHOLE_ANSWERS,
+    ARROW: (JSON, ARROW, NDJSON, NPZ, NPY),
+    NDJSON: STREAMS,
+}
+
+BATCHES: Final = tuple(_ANSWERS)
+"""What a batch can be written in."""
+
+_IDENTITY: Final = "identity"
 
 
-def check_content(headers: Headers) -> None:
-    """Refuses a body that is not UTF-8 JSON.
+def answers(content: str) -> tuple[str, ...]:
+    """What the scores of a batch written in this media type can be written in, the usual one first."""
+    return _ANSWERS[content]
+
+
+def is_stream(headers: Headers) -> bool:
+    """Whether this body is read and answered batch by batch."""
+    content = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if content not in STREAMS:
+        return False
+    return _best(",".join(headers.getlist("accept")), _ANSWERS[content]) in STREAMS
+
+
+def check_content(headers: Headers, taken: tuple[str, ...] = (JSON,)) -> str:
+    """The media type of a body, which must be one of those taken.
 
     Raises:
         HTTPException: 415, with the header that says what is taken.
     """
     sent, _, parameters = headers.get("content-type", "").partition(";")
-    if sent.strip().lower() != JSON:
-        what = f"not {sent.strip()[:64]}" if sent.strip() else "but the request has no Content-Type"
-        detail = f"A body of {JSON} is wanted, {what}; with curl, add -H 'Content-Type: {JSON}'."
-        raise HTTPException(415, detail, {"Accept": JSON})
-    if _charset(parameters) not in ("utf-8", "utf8", ""):
+    name = sent.strip().lower()
+    if name not in taken:
+        what = f"not {sent.strip()[:64]}" if name else "but the request has no Content-Type"
+        detail = (
+            f"A body of {' or '.join(taken)} is wanted, {what}; with curl, add -H 'Content-Type: {JSON}'."
+        )
+        raise HTTPException(415, detail, {"Accept": ", ".join(taken)})
+    if name == JSON and parameter(parameters, "charset").lower() not in ("utf-8", "utf8", ""):
         raise HTTPException(
             415, "JSON is UTF-8 (RFC 8259, section 8.1); no other charset is taken.", {"Accept": JSON}
         )
-    if headers.get("content-encoding", "identity").strip().lower() != "identity":
-        # RFC 9110, section 12.5.3: the answer to an unsupported coding names those that are taken.
-        raise HTTPException(415, "No Content-Encoding is taken.", {"Accept-Encoding": "identity"})
+    return name
 
 
-def check_accept(headers: Headers) -> None:
-    """Refuses a caller that takes no JSON back.
+def check_coding(headers: Headers) -> str | None:
+    """The content coding of a body, or None if it has none.
 
     Raises:
-        HTTPException: 406.
+        HTTPException: 415 for a coding that is not known, and for several in one another.
     """
-    accept = ",".join(headers.getlist("accept"))
-    if accept.strip() and not any(_quality(accept, answer) for answer in ANSWERS):
-        raise HTTPException(406, f"Answers are {JSON}; the Accept header excludes it.")
+    sent = headers.get("content-encoding", _IDENTITY).strip().lower()
+    # RFC 9110, section 8.4.1.3: "A recipient SHOULD consider "x-gzip" to be equivalent to "gzip"."
+    coding = "gzip" if sent == "x-gzip" else sent
+    if coding in ("", _IDENTITY):
+        return None
+    if coding not in ENCODINGS:
+        # RFC 9110, section 12.5.3: the answer to an unsupported coding names those that are taken.
+        taken = ", ".join(ENCODINGS)
+        detail = f"One Content-Encoding of {taken} is taken, not {sent[:64]}."
+        raise HTTPException(415, detail, {"Accept-Encoding": taken})
+    return coding
 
 
-def _charset(parameters: str) -> str:
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            return value.strip().strip('"').lower()
+def check_accept(headers: Headers, offered: tuple[str, ...] = (JSON,)) -> str:
+    """The media type for the answer: the caller's favourite of those offered, the first of equals.
+
+    Wildcards stand for the first alone: who names no binary format would not know what to do with one.
+
+    Raises:
+        HTTPException: 406 for a caller that takes none of them.
+    """
+    chosen = _best(",".join(headers.getlist("accept")), offered)
+    if chosen is None:
+        raise HTTPException(406, f"Answers are {' or '.join(offered)}; the Accept header excludes them.")
+    return chosen
+
+
+@lru_cache(maxsize=64)
+def accepted_coding(accept_encoding: str) -> str | None:
+    """The coding that an Accept-Encoding header likes best, or None for a body as it is."""
+    weights = dict(_weighted(accept_encoding))
+    everything = weights.get("*", 0.0)
+    best = max(ENCODINGS, key=lambda coding: weights.get(coding, everything))
+    # Without being named, a body as it is comes last, but is never excluded.
+    return best if weights.get(best, everything) > weights.get(_IDENTITY, 0.0) else None
+
+
+def parameter(parameters: str, wanted: str) -> str:
+    """The value of one parameter of a Content-Type header, or an empty string."""
+    for each in parameters.split(";"):
+        name, _, value = each.partition("=")
+        if name.strip().lower() == wanted:
+            return value.strip().strip('"')
     return ""
 
 
-def _quality(accept: str, media_type: str) -> float:
+@lru_cache(maxsize=64)
+def _best(accept: str, offered: tuple[str, ...]) -> str | None:
+    if not accept.strip():
+        return offered[0]
+    ranges = _weighted(accept)
+    named = dict(ranges)
+    weights = [_quality(ranges, offered[0]), *(named.get(other, 0.0) for other in offered[1:])]
+    if any(weights):
+        return offered[weights.index(max(weights))]
+    # Who takes problems alone has said nothing of the answers.
+    return offered[0] if _quality(ranges, PROBLEM) else None
+
+
+def _quality(ranges: list[tuple[str, float]], media_type: str) -> float:
     """The weight that the most specific range of an Accept header gives (RFC 9110, section 12.5.1)."""
     family = media_type.partition("/")[0]
     ranks = {"*/*": 1, f"{family}/*": 2, media_type: 3}
     best, quality = 0, 0.0
-    for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for name, weight in ranges:
         rank = ranks.get(name, 0)
         if rank > best:
-            best, quality = rank, _weight(parameters)
+            best, quality = rank, weight
     return quality
 
 
+def _weighted(header: str) -> list[tuple[str, float]]:
+    """The members of a header and their weights."""
+    members = [part.split(";") for part in header.lower().split(",")]
+    return [(name.strip(), _weight(parameters)) for name, *parameters in members]
+
+
 def _weight(parameters: list[str]) -> float:
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
+    for each in parameters:
+        name, _, value = each.partition("=")
         if name.strip() == "q":
             try:
                 return float(value)

@@ -56,17 +56,20 @@ _RETRY: Final = {
 }
 
 _REFUSALS: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
-    400: ("The body is not JSON, not UTF-8, or nested too deeply.", {}),
+    400: ("The body is not what its Content-Type or Content-Encoding says, or is nested too deeply.", {}),
     401: (
         "No key was sent, or a token that is not good.",
         {"WWW-Authenticate": {"description": "How to send one.", "schema": {"type": "string"}}},
     ),
     403: ("The key is not known, or has not the scope.", {}),
-    406: ("The Accept header excludes JSON.", {}),
-    413: ("More bytes than `max_body_bytes`, or more numbers than `max_elements`.", {}),
+    406: ("The Accept header excludes what there is.", {}),
+    413: ("More bytes than `max_body_bytes`, also decompressed, or more numbers than `max_elements`.", {}),
     415: (
-        "The body is not declared as `application/json`, or is encoded.",
-        {"Accept": {"description": "What is taken.", "schema": {"type": "string"}}},
+        "The Content-Type or the Content-Encoding of the body is not one that is taken here.",
+        {
+            "Accept": {"description": "The media types that are taken.", "schema": {"type": "string"}},
+            "Accept-Encoding": {"description": "The codings that are taken.", "schema": {"type": "string"}},
+        },
     ),
     422: ("Well-formed, but not scorable: says which field, which element, and what would be accepted.", {}),
     429: ("This caller has too much in flight; nothing was computed.", _RETRY),

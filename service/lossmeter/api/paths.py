@@ -9,6 +9,9 @@ from lossmeter.api.access import scopes
 if TYPE_CHECKING:
     from starlette.types import Scope
 
+STREAM_PATH: Final = "/v1/score"
+"""The one endpoint that takes streams."""
+
 _UNLIMITED: Final = (*scopes.PROBES, *scopes.MANAGEMENT)
 
 INFERENCE: Final = "/v2"

@@ -34,6 +34,11 @@ class ServiceSettings(BaseSettings):
         default=64 * MIB,
         description="Largest request body, in bytes, also after decompression. More is answered with 413.",
     )
+    max_stream_bytes: Bytes | None = Field(
+        default=None,
+        description="Longest streamed request body (Arrow or NDJSON, answered batch by batch), in bytes; not set: "
+        "any length, for of a stream no more than a batch is held, of at most max_body_bytes.",
+    )
     max_elements: Count = Field(
         default=16_777_216, description="Most numbers in one request, a count. More is answered with 413."
     )

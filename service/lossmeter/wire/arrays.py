@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -32,8 +32,8 @@ _SPELLINGS: Final = 'the strings "Infinity", "-Infinity" and "NaN"'
 
 def as_array(
     value: object, path: tuple[Step, ...], *, ranks: tuple[int, ...], max_classes: int | None = None
-) -> NDArray[np.float64]:
-    """A float64 array of one of the ranks, from what ``decode`` left; its values are not judged.
+) -> NDArray[Any]:
+    """An array of one of the ranks, from what ``decode`` left; its values are not judged, and its dtype stays.
 
     Args:
         value: an array or, for the sake of errors, anything else; lists of numbers or of equal rows are taken
@@ -49,7 +49,7 @@ def as_array(
     if not isinstance(found, np.ndarray):
         raise _error(found, path, ranks)
     _check_shape(found, path, ranks, max_classes)
-    return np.ascontiguousarray(found, dtype=np.float64)
+    return found
 
 
 def count_numbers(document: object) -> int:

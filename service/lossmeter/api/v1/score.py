@@ -5,18 +5,20 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Response
 
 from lossmeter.api import scoring
-from lossmeter.api.bodies import DocumentRequest, DocumentRoute
+from lossmeter.api.bodies import BatchRoute, DocumentRequest
 from lossmeter.api.openapi import WITH_BODY, refusals
+from lossmeter.api.schemas.formats import ANSWERS, BODIES, parameters
 from lossmeter.api.schemas.score import EXAMPLES, ScoreAnswer, ScoreRequest
 
-router = APIRouter(route_class=DocumentRoute, tags=["scoring"])
+router = APIRouter(route_class=BatchRoute, tags=["scoring"])
 
 
 @router.post(
     "/score",
     response_model=ScoreAnswer,
     response_description="The loss, and what was asked for in `include`.",
-    responses=refusals(*WITH_BODY),
+    responses={200: {"content": ANSWERS}, **refusals(*WITH_BODY)},
+    openapi_extra={"parameters": parameters(ScoreRequest), "requestBody": {"content": BODIES}},
 )
 async def score(
     request: DocumentRequest, document: Annotated[ScoreRequest, Body(openapi_examples=EXAMPLES)]

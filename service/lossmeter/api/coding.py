@@ -1,0 +1,59 @@
+"""Content codings of bodies on their way in and out: decompressed within the limits, compressed where it pays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import anyio.lowlevel
+
+from lossmeter.api import negotiation
+from lossmeter.wire.compression import compressor, decompressor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Iterator
+
+    from starlette.datastructures import Headers
+
+LEAST_BYTES: Final = 16 * 1024
+"""An answer below this fits into the ten packets that TCP sends unasked (RFC 6928): none of them comes sooner."""
+
+_TEXT: Final = (negotiation.JSON, negotiation.NDJSON)
+"""What shrinks; the mantissas of binary numbers hardly do."""
+
+
+async def decoded(chunks: AsyncIterator[bytes], coding: str | None) -> AsyncIterator[bytes]:
+    """The chunks of a body out of its coding, in pieces whose sum the caller limits.
+
+    Raises:
+        MalformedBodyError: the bytes are not of this coding, or end too early.
+    """
+    if coding is None:
+        async for chunk in chunks:
+            yield chunk
+        return
+    decoder = decompressor(coding)
+    async for chunk in chunks:
+        for piece in decoder.pieces(chunk):
+            yield piece
+            # One chunk can be a thousand pieces: others have a word between them.
+            await anyio.lowlevel.checkpoint()
+    decoder.finish()
+
+
+def for_answer(headers: Headers, media_type: str) -> str | None:
+    """The coding for an answer of this type, if it is one that shrinks and the caller takes one."""
+    accepted = headers.get("accept-encoding", "")
+    return negotiation.accepted_coding(accepted) if accepted and media_type in _TEXT else None
+
+
+def encoded(parts: Iterable[bytes], coding: str | None, *, prompt: bool = False) -> Iterator[bytes]:
+    """The parts of an answer in a coding; ``prompt`` parts can be read as soon as they arrive."""
+    if coding is None:
+        yield from parts
+        return
+    encoder = compressor(coding)
+    for part in parts:
+        packed = encoder.feed(part) + (encoder.flush() if prompt else b"")
+        if packed:
+            yield packed
+    yield encoder.finish()

@@ -1,0 +1,172 @@
+"""The scoring of one stream: what its batches are, how each is answered, and what they come to together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from lossmeter.api import query, scoring
+from lossmeter.api.negotiation import ARROW, NDJSON
+from lossmeter.api.schemas.score import ScoreRequest
+from lossmeter.errors import InvalidInputError, LossmeterError
+from lossmeter.wire import ndjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lossmeter.settings import Settings
+    from lossmeter.wire.piece import Piece, Sink, Source
+
+
+class Totals:
+    """What the pieces so far come to.
+
+    Attributes:
+        rows: scored and ignored ones.
+        batches: those answered; a line is one.
+    """
+
+    def __init__(self) -> None:
+        self.rows = self.batches = 0
+        self._count = self._ignored = 0
+        self._denominator = self._sum = 0.0
+
+    def add(self, document: Mapping[str, Any], piece: Piece) -> None:
+        """One more answer."""
+        self._count += document["count"]
+        self._ignored += document["ignored"]
+        self.rows = self._count + self._ignored
+        self.batches += 1 if piece.lines is None else piece.lines
+        self._denominator += document["denominator"]
+        self._sum += _sum(document)
+
+    def summary(self, reduction: str, unit: str) -> dict[str, Any]:
+        """The loss of the whole stream: its sum if that was wanted, else its mean."""
+        mean = self._sum / self._denominator if self._denominator else 0.0
+        return {
+            "loss": self._sum if reduction == "sum" else mean,
+            "reduction": "sum" if reduction == "sum" else "mean",
+            "unit": unit,
+            "denominator": self._denominator,
+            "count": self._count,
+            "ignored": self._ignored,
+            "batches": self.batches,
+        }
+
+
+class Session:
+    """One stream, synchronous and without I/O: units in, parts of the answer out.
+
+    Every batch has a ``reduction`` of its own, as if it were sent alone. A row that is a line has none: no caller
+    knows which rows arrive together, so its loss and gradient are those of reduction ``none``.
+
+    Attributes:
+        framer: what makes units of the bytes.
+    """
+
+    def __init__(self, options: Mapping[str, Any], settings: Settings, content: str, answer: str) -> None:
+        if isinstance(options.get("class_weights"), (str, dict)):
+            detail = "a stream cannot be balanced, for its counts are known at its end; expected numbers"
+            raise InvalidInputError.at("class_weights", detail=detail, value=options["class_weights"])
+        for name in query.ROWS:
+            if name in options:
+                raise InvalidInputError.at(
+                    name, detail="the rows of a stream are in its body, not in the query"
+                )
+        self._options = options
+        self._settings = settings
+        self._source = _SOURCES[content](settings)
+        self._sink = _SINKS[answer]()
+        self._totals = Totals()
+        self._row: int | None = None
+        self.framer = self._source.framer
+
+    def answers(self, unit: Any) -> Iterator[bytes]:  # noqa: ANN401 - the framer's own
+        """The answers to a unit, as far as it can be scored.
+
+        Raises:
+            LossmeterError: the rest cannot.
+        """
+        pieces = self._source.pieces(unit)
+        while True:
+            try:
+                piece = next(pieces, None)
+            except LossmeterError as error:
+                self._blame(self._source.row_of(error))
+                raise
+            if piece is None:
+                return
+            yield from self._answers(piece)
+
+    def end(self) -> bytes:
+        """The last record when all went well."""
+        reduction, unit = self._options.get("reduction", "mean"), self._options.get("unit", "nats")
+        return self._sink.end("summary", self._totals.summary(str(reduction), str(unit)))
+
+    def fail(self, problem: Mapping[str, Any]) -> bytes:
+        """The last record when something went wrong: the problem, and the batch and row that it is about."""
+        place = {"batch": self._totals.batches} | ({} if self._row is None else {"row": self._row})
+        return self._sink.end("problem", {**problem, **place})
+
+    def _answers(self, piece: Piece) -> Iterator[bytes]:
+        """The answer to a piece; of lines, to those before the first that is wrong."""
+        try:
+            document = self._scored(piece)
+        except InvalidInputError as error:
+            row = piece.row_of(error)
+            if row and piece.lines is not None:
+                yield from self._answers(piece.first(row))
+                row = 0
+            self._blame(row)
+            raise piece.blame(error) from None
+        if document is not None:
+            yield self._sink.write(document, piece)
+
+    def _scored(self, piece: Piece) -> dict[str, Any] | None:
+        """The scores of a piece, counted; None if it has no rows."""
+        if not len(next(iter(piece.arrays.values()), ())):
+            self._totals.batches += 1
+            return None
+        options = dict(self._options)
+        if piece.lines is not None:
+            options["reduction"] = "none"
+        hidden = options.get("reduction") == "none" and "losses" not in options.get("include", ("losses",))
+        if hidden:
+            options["include"] = [*options["include"], "losses"]
+        request = scoring.read(ScoreRequest, piece.arrays | options, self._settings)
+        document = scoring.score(request, self._settings)
+        self._totals.add(document, piece)
+        if hidden:
+            del document["losses"]
+        return document
+
+    def _blame(self, row: int | None) -> None:
+        self._row = None if row is None else self._totals.rows + row
+
+
+def _sum(document: Mapping[str, Any]) -> float:
+    """The sum of the losses of a batch, whatever its loss is."""
+    if document["reduction"] == "none":
+        return float(np.add.reduce(document["losses"], dtype=np.float64))
+    return float(document["loss"] * (document["denominator"] if document["reduction"] == "mean" else 1))
+
+
+def _ndjson(settings: Settings) -> Source:
+    return ndjson.Source(settings.max_depth, settings.max_elements)
+
+
+def _arrow(settings: Settings) -> Source:
+    from lossmeter.wire import arrow  # noqa: PLC0415 - half a second and 50 MB, for those who need it
+
+    return arrow.Source(settings.max_body_bytes)
+
+
+def _arrow_sink() -> Sink:
+    from lossmeter.wire import arrow  # noqa: PLC0415 - as above
+
+    return arrow.Sink()
+
+
+_SOURCES: Final[Mapping[str, Callable[[Settings], Source]]] = {NDJSON: _ndjson, ARROW: _arrow}
+_SINKS: Final[Mapping[str, Callable[[], Sink]]] = {NDJSON: ndjson.Sink, ARROW: _arrow_sink}

@@ -1,0 +1,139 @@
+"""Streams: batches are scored as they arrive and answered as they are done, however many there are.
+
+The answer pulls: a batch is received when the one before it has been sent, so neither a fast caller nor a slow
+reader makes this process hold more than a batch, its scores, and what the kernel buffers. A caller must read
+while it sends. What is wrong with the first batch is answered with its status; afterwards the status is sent,
+and the last record of the answer is the problem.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from lossmeter.api import coding, errors, negotiation, query
+from lossmeter.api.limits import SHARE
+from lossmeter.api.schemas.score import ScoreRequest
+from lossmeter.api.sessions import Session
+from lossmeter.api.work import off_loop
+from lossmeter.errors import LossmeterError, MalformedBodyError
+from lossmeter.wire.compression import compressor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from lossmeter.api.service import Service
+
+
+HEADERS: Final = {
+    **negotiation.VARY,
+    # What is left of a request whose answer is over is not read to its end.
+    "Connection": "close",
+    # nginx would collect the answer, and the caller wait for it.
+    "X-Accel-Buffering": "no",
+}
+
+
+async def respond(request: Request, content: str, answer: str) -> Response:
+    """The answer to a stream, once its first batch is scored.
+
+    Raises:
+        LossmeterError, HTTPException: what is wrong with the first batch, or with the options.
+    """
+    if request.scope["http_version"] == "1.0":
+        raise HTTPException(505, "A stream is answered in chunks, which HTTP/1.0 does not know.")
+    service: Service = request.scope["app"].state.service
+    options = query.merged({}, query.options(request.scope["query_string"]), ScoreRequest)
+    session = await off_loop(lambda: Session(options, service.settings, content, answer), service.cores)
+    wanted = coding.for_answer(request.headers, answer)
+    parts = _encoded(_parts(request, session, service), wanted)
+    try:
+        first = await anext(parts)
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody reads it
+    response = StreamedAnswer(first, parts)
+    response.headers.update({**HEADERS, "Content-Type": answer})
+    if wanted is not None:
+        response.headers["Content-Encoding"] = wanted
+    return response
+
+
+class StreamedAnswer(Response):
+    """An answer whose parts are made while it is sent.
+
+    Starlette's ``StreamingResponse`` listens for a disconnect meanwhile, and would take the chunks of the request.
+    """
+
+    def __init__(self, first: bytes, parts: AsyncIterator[bytes]) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._first = first
+        self._parts = parts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Sends until the stream ends or the caller has gone."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await _send(send, self._first, more=True)
+        try:
+            async for part in self._parts:
+                await _send(send, part, more=True)
+        except ClientDisconnect:
+            return
+        await _send(send, b"", more=False)
+
+
+async def _send(send: Send, part: bytes, *, more: bool) -> None:
+    await send({"type": "http.response.body", "body": part, "more_body": more})
+
+
+async def _parts(request: Request, session: Session, service: Service) -> AsyncIterator[bytes]:
+    """The answer to each unit of the stream, then how it ended."""
+    has_begun = False
+    try:
+        async for unit in _units(request, session):
+            step = partial(next, session.answers(unit), b"")
+            while part := await off_loop(step, service.cores):
+                yield part
+                has_begun = True
+        end = await off_loop(session.end, service.cores)
+    except (LossmeterError, HTTPException) as error:
+        if not has_begun:
+            raise
+        request.scope[SHARE].is_refused = True
+        problem = orjson.loads(bytes(errors.of(error, request.scope).body))
+        end = session.fail(problem)
+    yield end
+
+
+async def _units(request: Request, session: Session) -> AsyncIterator[Any]:
+    """What the bytes of the request complete, one by one; none is received before the last is dealt with."""
+    share, is_empty = request.scope[SHARE], True
+    async for chunk in coding.decoded(request.stream(), negotiation.check_coding(request.headers)):
+        is_empty = is_empty and not chunk
+        for unit in session.framer.feed(chunk):
+            yield unit
+        share.reserve(session.framer.held)
+    if is_empty:
+        raise MalformedBodyError("The body is empty.")
+    for unit in session.framer.finish():
+        yield unit
+
+
+async def _encoded(parts: AsyncIterator[bytes], wanted: str | None) -> AsyncIterator[bytes]:
+    """The parts in a content coding, each readable as soon as it has arrived."""
+    if wanted is None:
+        async for part in parts:
+            yield part
+        return
+    encoder = compressor(wanted)
+    async for part in parts:
+        yield encoder.feed(part) + encoder.flush()
+    yield encoder.finish()

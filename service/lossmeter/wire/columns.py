@@ -1,0 +1,219 @@
+"""Arrow columns and the contract's arrays, in both directions and without a copy where memory allows.
+
+In: ``logits`` (or ``probabilities``, ``log_probabilities``) as lists of one length or as a column per class
+(``logits_0``, ``logits_1`` … or ``logits.0`` …), ``target``, perhaps ``sample_weight``; what else there is goes
+with the rows into an Arrow answer. Out: a column per part of the answer that has a row for each row.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from lossmeter.errors import InvalidInputError, Problem
+from lossmeter.wire.parts import ROW_PARTS, flat
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+SPELLINGS: Final = {
+    "logits": "logits",
+    "probabilities": "probabilities",
+    "log_probabilities": "log_probabilities",
+    "target": "targets",
+    "targets": "targets",
+    "sample_weight": "sample_weights",
+    "sample_weights": "sample_weights",
+}
+"""The contract's array for each name that a column may have."""
+
+_PER_CLASS: Final = re.compile(r"(.+?)[_.](0|[1-9][0-9]*)")
+
+
+class Layout:
+    """Which columns of a schema are which array, and which are only carried along.
+
+    Attributes:
+        carried: the names of the columns that are nothing to us.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._arrays: dict[str, str | list[str]] = {}
+        self.carried: list[str] = []
+        for name in schema.names:
+            self._place(name)
+        if len(set(schema.names)) < len(schema.names):
+            raise InvalidInputError.at(detail="two columns have the same name")
+        for field in schema:
+            _check_type(field)
+        for name, columns in self._arrays.items():
+            if isinstance(columns, list):
+                self._check_classes(name, columns)
+
+    def arrays(self, batch: pa.RecordBatch) -> dict[str, NDArray[Any]]:
+        """The contract's arrays in a batch.
+
+        Raises:
+            InvalidInputError: names the column and the row.
+        """
+        return {
+            name: _numbers(batch.column(columns), columns)
+            if isinstance(columns, str)
+            else _stacked([(column, batch.column(column)) for column in columns], batch.num_rows)
+            for name, columns in self._arrays.items()
+        }
+
+    @property
+    def used(self) -> list[str]:
+        """The names of the columns that are read."""
+        return [
+            name
+            for columns in self._arrays.values()
+            for name in ([columns] if isinstance(columns, str) else columns)
+        ]
+
+    def renamed(self, problem: Problem) -> Problem:
+        """A problem with an array as one with its column."""
+        columns = self._arrays.get(str(problem.path[0])) if problem.path else None
+        match columns, problem.path:
+            case str(), (_, *rest):
+                return Problem((columns, *rest), problem.detail, problem.value)
+            case list(), (_, row, int(place)) if place < len(columns):
+                return Problem((columns[place], row), problem.detail, problem.value)
+        return problem
+
+    def _place(self, name: str) -> None:
+        found = _PER_CLASS.fullmatch(name)
+        array = SPELLINGS.get(name) or (SPELLINGS.get(found[1]) if found else None)
+        if array is None:
+            self.carried.append(name)
+        elif name in SPELLINGS:
+            if array in self._arrays:
+                raise InvalidInputError.at(name, detail=f"is there beside another column that says {array}")
+            self._arrays[array] = name
+        else:
+            others = self._arrays.setdefault(array, [])
+            if isinstance(others, str):
+                raise InvalidInputError.at(
+                    name, detail=f"is there beside the column {others}; one of the two is wanted"
+                )
+            others.append(name)
+
+    def _check_classes(self, array: str, columns: list[str]) -> None:
+        """The columns in the order of their classes, whatever theirs was; none may be missing."""
+        columns.sort(key=_class)
+        for place, name in enumerate(columns):
+            if _class(name) != place:
+                raise InvalidInputError.at(
+                    name,
+                    detail=f"is column {place} of {array}; expected one for every class, numbered from 0",
+                )
+
+
+def joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """The arrays of several batches, one behind the other."""
+    if len(parts) == 1:
+        return parts[0]
+    for name in parts[0] if parts else ():
+        widths = {part[name].shape[1:] for part in parts}
+        if len(widths) > 1:
+            raise InvalidInputError.at(name, detail="has lists of different lengths in different batches")
+    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+
+
+def row_columns(document: Mapping[str, Any]) -> dict[str, pa.Array]:
+    """The parts of an answer that have a row for each row; matrices as lists of fixed size."""
+    parts = flat(document)
+    return {name: _column(parts[name]) for name in ROW_PARTS if parts.get(name) is not None}
+
+
+def check_carried(carried: Iterable[str]) -> None:
+    """Refuses columns whose names the answer needs.
+
+    Raises:
+        InvalidInputError: names the column.
+    """
+    for name in carried:
+        if name in ROW_PARTS:
+            raise InvalidInputError.at(
+                name, detail="is a column of the answer; it can be carried under another name"
+            )
+
+
+def _column(values: NDArray[Any]) -> pa.Array:
+    whole = np.ascontiguousarray(values)
+    column = pa.array(whole.reshape(-1))
+    return column if whole.ndim == 1 else pa.FixedSizeListArray.from_arrays(column, whole.shape[1])
+
+
+def _class(name: str) -> int:
+    return int(re.split("[_.]", name)[-1])
+
+
+def _check_type(field: pa.Field) -> None:
+    """Dictionaries come in messages of their own; extensions and unions say nothing to a scorer."""
+    kind = field.type
+    if pa.types.is_dictionary(kind) or pa.types.is_union(kind) or isinstance(kind, pa.BaseExtensionType):
+        raise InvalidInputError.at(
+            field.name, detail=f"has the type {kind}, which is not taken; cast it to a plain one"
+        )
+
+
+def _stacked(columns: Sequence[tuple[str, pa.Array]], n: int) -> NDArray[Any]:
+    """A column per class as a matrix; numbers of one column stay together."""
+    vectors = [_numbers(column, name) for name, column in columns]
+    for (name, _), vector in zip(columns, vectors, strict=True):
+        if vector.ndim > 1:
+            raise InvalidInputError.at(
+                name, detail="holds lists; expected a number, for this is a column per class"
+            )
+    stacked = np.empty((len(vectors), n), dtype=np.result_type(*vectors))
+    return np.stack(vectors, out=stacked).T
+
+
+def _numbers(column: pa.Array, name: str) -> NDArray[Any]:
+    """A column of numbers, or of lists of them, as an array."""
+    _refuse_nulls(column, name)
+    kind = column.type
+    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        width = kind.list_size if pa.types.is_fixed_size_list(kind) else _width(column, name)
+        items = column.flatten()
+        if items.null_count:
+            first = int(np.argmax(items.is_null().to_numpy(zero_copy_only=False)))
+            raise _null(name, *divmod(first, width))
+        return _plain(items, name).reshape(len(column), width)
+    return _plain(column, name)
+
+
+def _plain(column: pa.Array, name: str) -> NDArray[Any]:
+    kind = column.type
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
+        raise InvalidInputError.at(
+            name, detail=f"has the type {kind}; expected floats or integers, or lists of them"
+        )
+    numbers: NDArray[Any] = column.to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _width(column: pa.Array, name: str) -> int:
+    lengths = np.diff(column.offsets.to_numpy(zero_copy_only=False))
+    wrong = np.flatnonzero(lengths != lengths[:1])
+    if wrong.size:
+        row = int(wrong[0])
+        detail = f"has {lengths[row]} elements; expected {lengths[0]} as in the other rows"
+        raise InvalidInputError.at(name, row, detail=detail)
+    return int(lengths[0]) if lengths.size else 0
+
+
+def _refuse_nulls(column: pa.Array, name: str) -> None:
+    if column.null_count:
+        raise _null(name, int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))))
+
+
+def _null(*path: str | int) -> InvalidInputError:
+    return InvalidInputError.at(*path, detail="is null; expected a number", value=None)

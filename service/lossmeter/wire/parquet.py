@@ -1,0 +1,127 @@
+"""Parquet files: the contract's arrays from their columns. Needs pyarrow, the extra ``arrow``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from lossmeter.errors import InvalidInputError, MalformedBodyError, TooLargeError
+from lossmeter.wire import arrow
+from lossmeter.wire.columns import Layout
+from lossmeter.wire.parquet_pages import check_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    Buffer = bytes | bytearray | memoryview
+
+MAGIC: Final = b"PAR1"
+
+_LONGEST_STRING: Final = 16 * 1024 * 1024
+"""Of the metadata."""
+
+_WIDEST: Final = 256
+"""Bits of a carried value of fixed width: those of the largest decimal."""
+
+
+def read(
+    body: Buffer, limit: int, max_elements: int, *, carry: bool
+) -> tuple[dict[str, NDArray[Any]], list[pa.RecordBatch], Layout]:
+    """A whole file: the contract's arrays, the carried columns, and which column is what.
+
+    Args:
+        body: the file.
+        limit: the most bytes that its pages may have when decompressed, and each column of texts.
+        max_elements: the most values that its columns may have together.
+        carry: whether the columns that are nothing to us are wanted.
+
+    Raises:
+        MalformedBodyError: the file is damaged.
+        InvalidInputError: columns of types that are not taken; names the column.
+        TooLargeError: more bytes or values.
+    """
+    try:
+        layout = Layout(_open(body).schema_arrow)
+        layout.carried = layout.carried if carry else []
+        table = _read(body, layout, limit, max_elements)
+    except (pa.ArrowException, OSError) as error:
+        raise MalformedBodyError(f"The Parquet file is damaged: {str(error)[:200]}") from None
+    return arrow.gathered(table.combine_chunks().to_batches(), layout)
+
+
+def _read(body: Buffer, layout: Layout, limit: int, max_elements: int) -> pa.Table:
+    """The columns of the layout, each with all its rows."""
+    schema = _open(body).schema_arrow
+    texts = [name for name in layout.carried if _is_text(schema.field(name))]
+    # A text of a megabyte stands once in a file, however many rows have it; and so it does when it is read so.
+    file = _open(body, texts)
+    wanted = layout.used + layout.carried
+    check_pages(memoryview(body), _chunks(file.metadata, wanted), limit, max_elements)
+    table = file.read(columns=wanted, use_threads=False)
+    table.validate(full=True)
+    for name in texts:
+        place = table.schema.get_field_index(name)
+        table = table.set_column(
+            place, schema.field(name), _spelt_out(table.column(name), schema.field(name), limit)
+        )
+    return table
+
+
+def _open(body: Buffer, texts: list[str] | None = None) -> pq.ParquetFile:
+    source = pa.BufferReader(pa.py_buffer(body))
+    return pq.ParquetFile(source, read_dictionary=texts, thrift_string_size_limit=_LONGEST_STRING)
+
+
+def _is_text(field: pa.Field) -> bool:
+    """Whether the column to be carried holds texts; of others, only plain ones of fixed width can be.
+
+    Raises:
+        InvalidInputError: a column of lists, structs or wide values.
+    """
+    kind = field.type
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    if any(test(kind) for test in tests):
+        return True
+    if not pa.types.is_nested(kind) and (pa.types.is_null(kind) or kind.bit_width <= _WIDEST):
+        return False
+    raise InvalidInputError.at(
+        field.name, detail=f"has the type {kind}, which cannot be carried into the answer"
+    )
+
+
+def _spelt_out(column: pa.ChunkedArray, field: pa.Field, limit: int) -> pa.ChunkedArray:
+    """A column of texts with its texts in their rows, once it is known how long they are together."""
+    size = 0
+    for chunk in column.chunks:
+        if pa.types.is_dictionary(chunk.type):
+            size += pc.sum(pc.take(pc.binary_length(chunk.dictionary), chunk.indices)).as_py() or 0
+    if size > limit:
+        raise TooLargeError(
+            f"The texts in the column {field.name[:64]} are longer than {limit} bytes together."
+        )
+    return column.cast(field.type)
+
+
+def _chunks(metadata: pq.FileMetaData, wanted: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Where the chunks of these columns begin in every row group, and how long they are."""
+    names = frozenset(wanted)
+    places = [at for at in range(metadata.num_columns) if _belongs(metadata.schema.column(at).path, names)]
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        for place in places:
+            chunk = row_group.column(place)
+            start = chunk.data_page_offset
+            if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < start:
+                start = chunk.dictionary_page_offset
+            yield start, chunk.total_compressed_size
+
+
+def _belongs(path: str, names: frozenset[str]) -> bool:
+    """Whether the leaf is one of the columns or lies in it; a column's own name may have dots."""
+    parts = path.split(".")
+    return any(".".join(parts[:length]) in names for length in range(1, len(parts) + 1))
