@@ -1,0 +1,201 @@
+"""The use case: a batch and its truth become a temperature, or a scale and a bias per class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
+
+import numpy as np
+
+from lossmeter.engine.arrays import Matrix, Vector, floats
+from lossmeter.engine.calibration.sample import Sample
+from lossmeter.engine.calibration.temperature import NoOptimumError, NoSignalError, fit
+from lossmeter.engine.calibration.vector import VectorFit, fit_vector
+from lossmeter.engine.losses import make_loss
+from lossmeter.engine.options import Options, check_word
+from lossmeter.engine.preparation import Sent, prepared, the_input
+from lossmeter.engine.score import score
+from lossmeter.engine.two_classes import two_class_targets, two_classes
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from lossmeter.engine.arrays import Floats
+    from lossmeter.engine.class_batch import ClassBatch
+    from lossmeter.engine.results import Scores
+    from lossmeter.engine.weights import WantedWeights
+
+Method: TypeAlias = Literal["temperature", "vector"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Calibration:
+    """How a model's logits are best scaled, and what that is worth; None is what could not be told.
+
+    Attributes:
+        method: ``temperature`` or ``vector``.
+        temperature: T, what logits are to be divided by.
+        scales: ``Float[classes]``, what logits are to be multiplied by, with "vector".
+        biases: ``Float[classes]``, what is then to be added to them.
+        log_loss_before: weighted mean log loss as sent, nats.
+        log_loss_after: the same once scaled.
+        miscalibration: what the scaling removes of it: with "temperature" the mean KL divergence of the probabilities
+            as sent from the scaled ones, which is that difference to its last digits; with "vector" the difference.
+        count: rows that are not ignored.
+        ignored: rows that are.
+        iterations: Newton steps.
+        gradient_norm: with "vector", the largest slope that is left.
+        undefined: why, for everything that could not be told.
+    """
+
+    method: Method
+    temperature: float | None = None
+    scales: Vector | None = None
+    biases: Vector | None = None
+    log_loss_before: float
+    log_loss_after: float | None = None
+    miscalibration: float | None = None
+    count: int
+    ignored: int
+    iterations: int = 0
+    gradient_norm: float | None = None
+    undefined: dict[str, str] = field(default_factory=dict)
+
+
+def calibrate(  # noqa: PLR0913  the contract's fields
+    *,
+    logits: ArrayLike | None = None,
+    probabilities: ArrayLike | None = None,
+    log_probabilities: ArrayLike | None = None,
+    targets: ArrayLike,
+    method: Method = "temperature",
+    class_weights: WantedWeights = None,
+    sample_weights: ArrayLike | None = None,
+    ignore_index: int | None = None,
+    tolerance: float = 1e-6,
+    threads: int | None = None,
+) -> Calibration:
+    """Scale logits so that the log loss of this batch is the least.
+
+    Args:
+        logits: ``Float[n, classes]``, or ``Float[n]`` of class 1 against class 0.
+        probabilities: the same shape; their logarithms are scaled. Exactly one of the three.
+        log_probabilities: the same shape.
+        targets: as in ``score``.
+        method: ``temperature``: one T for all, exact to 1e-10; ``vector``: a scale and a bias per class.
+        class_weights: as in ``score``.
+        sample_weights: as in ``score``.
+        ignore_index: as in ``score``.
+        tolerance: how far a row of probabilities may be from summing to 1.
+        threads: how many threads may work; None for one per core.
+
+    Returns:
+        numbers, and reasons where the log loss has no finite optimum.
+
+    Raises:
+        InvalidInputError: what cannot be scored, with the elements to blame.
+    """
+    check_word("method", method, get_args(Method))
+    inputs = {"logits": logits, "probabilities": probabilities, "log_probabilities": log_probabilities}
+    name, given = the_input(inputs)
+    values = floats(given, name)
+    said: dict[str, Any] = {
+        "class_weights": class_weights,
+        "sample_weights": sample_weights,
+        "threads": threads,
+    }
+    loss = "cross_entropy" if values.ndim > 1 else "binary_cross_entropy"
+    sent: dict[str, Any] = {name: values, "targets": targets, "loss": loss, "ignore_index": ignore_index}
+    before = score(**sent, **said, tolerance=tolerance, include=())  # refuses what cannot be scored
+    said["class_weights"] = before.class_weights
+    asked: dict[str, Any] = {**said, **_as_logits(name, values, targets, ignore_index, sample_weights)}
+    with np.errstate(all="ignore"):
+        fitted = _fitted(_sample(asked), method)
+    after = None
+    if fitted.temperature is not None or fitted.scaled is not None:
+        scaled = asked if fitted.scaled is None else {**asked, "logits": fitted.scaled}
+        after = score(**scaled, temperature=fitted.temperature or 1.0, include=()).loss
+    return _answer(method, before, after, fitted)
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class _Fitted:
+    """What was found: a temperature, a vector scaling with the scaled logits, or the reason why not."""
+
+    temperature: float | None = None
+    removed: float | None = None
+    vector: VectorFit | None = None
+    scaled: Matrix | None = None
+    iterations: int = 0
+    reason: str | None = None
+
+
+def _fitted(sample: Sample, method: Method) -> _Fitted:
+    try:
+        found = fit(sample)
+    except NoOptimumError as why:
+        if method == "temperature" or not isinstance(why, NoSignalError):
+            return _Fitted(reason=str(why))
+        inverse = 0.0
+    else:
+        if method == "temperature":
+            return _Fitted(
+                temperature=found.temperature, removed=found.miscalibration, iterations=found.iterations
+            )
+        inverse = 1 / found.temperature
+    vector = fit_vector(sample, inverse)
+    return _Fitted(vector=vector, scaled=vector.scaled(sample.logits), iterations=vector.iterations)
+
+
+def _answer(method: Method, before: Scores, after: float | None, fitted: _Fitted) -> Calibration:
+    vector, removed = fitted.vector, fitted.removed
+    if vector is not None and after is not None and before.loss is not None:
+        removed = before.loss - after + 0.0
+    fits = ("temperature",) if method == "temperature" else ("scales", "biases")
+    missing = (*fits, "log_loss_after", "miscalibration", "reliability_curve_after")
+    return Calibration(
+        method=method,
+        temperature=fitted.temperature,
+        scales=None if vector is None else vector.scales,
+        biases=None if vector is None else vector.biases,
+        log_loss_before=before.loss or 0.0,
+        log_loss_after=after,
+        miscalibration=removed,
+        count=before.count,
+        ignored=before.ignored,
+        iterations=fitted.iterations,
+        gradient_norm=None if vector is None else vector.gradient_norm,
+        undefined={} if fitted.reason is None else dict.fromkeys(missing, fitted.reason),
+    )
+
+
+def _as_logits(
+    name: str, values: Floats, targets: ArrayLike, ignore_index: int | None, weights: ArrayLike | None
+) -> dict[str, Any]:
+    """What was sent and could be scored, as ``Float64[n, classes]`` logits, the truth about them and its weights."""
+    truth: ArrayLike = targets
+    if values.ndim == 1:
+        sent = np.asarray(targets)
+        ignored = sent == ignore_index if ignore_index is not None else np.zeros(len(sent), dtype=bool)
+        name, values = two_classes(name, np.where(ignored, 0.5 if name == "probabilities" else -1, values))
+        truth, ignore_index = two_class_targets(sent, ignored), None
+        if ignored.any():
+            weights = np.where(ignored, 0, np.ones(len(sent)) if weights is None else np.asarray(weights))
+    matrix = values.astype(np.float64, copy=False)
+    if name == "probabilities":
+        with np.errstate(all="ignore"):
+            matrix = np.log(matrix)
+    return {"logits": matrix, "targets": truth, "ignore_index": ignore_index, "sample_weights": weights}
+
+
+def _sample(asked: dict[str, Any]) -> Sample:
+    sent = Sent(
+        "logits",
+        asked["logits"],
+        asked["targets"],
+        asked["ignore_index"],
+        asked["sample_weights"],
+        asked["class_weights"],
+    )
+    batch = prepared(sent, make_loss("cross_entropy"), Options(include=()))
+    return Sample(asked["logits"], cast("ClassBatch", batch), asked["threads"])
