@@ -10,6 +10,8 @@ from __future__ import annotations
 from lossmeter.engine.class_weights import class_weights
 from lossmeter.engine.divergences import divergence
 from lossmeter.engine.losses import LOSSES, Loss, make_loss
+from lossmeter.engine.measure import Measured, measure
+from lossmeter.engine.metrics import METRICS, Metric
 from lossmeter.engine.parameters import Parameter
 from lossmeter.engine.results import ClassWeights, DivergenceResult, KLBreakdown, Scores, SoftmaxResult
 from lossmeter.engine.score import score
@@ -18,10 +20,13 @@ from lossmeter.engine.state import Moments, Slice, State, merge
 
 __all__ = [
     "LOSSES",
+    "METRICS",
     "ClassWeights",
     "DivergenceResult",
     "KLBreakdown",
     "Loss",
+    "Measured",
+    "Metric",
     "Moments",
     "Parameter",
     "Scores",
@@ -31,6 +36,7 @@ __all__ = [
     "class_weights",
     "divergence",
     "make_loss",
+    "measure",
     "merge",
     "score",
     "softmax",

@@ -14,6 +14,9 @@ from typing import Literal, TypeAlias
 from lossmeter.engine.arrays import Indices, Matrix, Vector
 from lossmeter.engine.ranking import Ranking, ranking
 
+FORECAST_CLASSES = 10
+"""Up to so many classes ``Groups`` keep their forecasts."""
+
 Binning: TypeAlias = Literal["equal_width", "equal_mass"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lossmeter.engine.arrays import Floats
+from lossmeter.engine.arrays import Floats, floats
 from lossmeter.engine.binary_batch import BinaryBatch
 from lossmeter.engine.binary_predictions import (
     BinaryLogits,
@@ -19,6 +19,7 @@ from lossmeter.engine.binary_predictions import (
 from lossmeter.engine.binary_targets import binary_targets
 from lossmeter.engine.class_batch import ClassBatch
 from lossmeter.engine.losses import BinaryLoss, DivergenceLoss, Loss, TargetLoss
+from lossmeter.engine.options import check_temperature
 from lossmeter.engine.predictions import Logits, LogProbabilities, Predictions, Probabilities
 from lossmeter.engine.targets import Targets, class_targets
 from lossmeter.engine.weights import WantedWeights, class_weights, sample_weights
@@ -64,6 +65,24 @@ def the_input(inputs: Mapping[str, ArrayLike | None]) -> tuple[str, ArrayLike]:
         detail = f"exactly one of {', '.join(inputs)} is wanted, here is {got}"
         raise InvalidInputError.at(sent[1][0] if sent else "logits", detail=detail)
     return sent[0]
+
+
+def read(
+    inputs: Mapping[str, ArrayLike | None], ranks: tuple[int, ...], temperature: float
+) -> tuple[str, Floats]:
+    """The one array of predictions that was sent, by name, as numbers that the temperature can divide.
+
+    Raises:
+        InvalidInputError: none or more than one, no numbers, another rank, or a temperature of what has none.
+    """
+    name, given = the_input(inputs)
+    values = floats(given, name, ranks=ranks)
+    if temperature != 1:
+        if name != "logits":
+            detail = f"it divides logits; {name} have none"
+            raise InvalidInputError.at("temperature", detail=detail, value=temperature)
+        check_temperature(temperature, values.dtype)
+    return name, values
 
 
 def prepared(sent: Sent, loss: Loss, options: Options) -> Batch:

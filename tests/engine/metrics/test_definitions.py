@@ -216,6 +216,20 @@ def test_decompositions(sample: Sample, name: str) -> None:
         assert together == pytest.approx(loss, abs=1e-14)
 
 
+@every_sample
+def test_decompositions_of_many_classes(sample: Sample) -> None:
+    """Where the forecasts of the groups are not kept the rows say the same; without rows there is a reason."""
+    evidence = sample.evidence()
+    assert evidence.groups is not None
+    bare = replace(evidence, groups=replace(evidence.groups, forecast=None))
+    for name in ("log_loss_decomposition", "brier_decomposition"):
+        wanted: Any = METRICS[name].compute(evidence)
+        found: Any = METRICS[name].compute(bare)
+        assert found == pytest.approx(wanted, abs=1e-14, nan_ok=True)
+        assert METRICS[name].needs_rows("equal_width", 11)
+        assert "every row" in compute(replace(bare, rows=None), [name])[1][name]
+
+
 def test_a_group_that_is_surely_wrong_has_no_part_within() -> None:
     """Loss and miscalibration are both infinite; their difference is NaN, with the reason."""
     answers, undefined = compute(
@@ -231,7 +245,8 @@ def test_probabilities_below_what_the_sums_resolve() -> None:
     """A finite loss, but a forecast that was rounded to 0: no infinite miscalibration, a reason instead."""
     evidence = Sample(np.array([[1.0, 1e-300], [0.9, 0.1]]), np.array([1, 0])).evidence()
     assert evidence.groups is not None
-    rounded = np.round(evidence.groups.forecast, 9)
+    assert evidence.groups.forecast is not None
+    rounded = np.asarray(np.round(evidence.groups.forecast, 9))
     coarse = replace(evidence, groups=replace(evidence.groups, forecast=rounded))
     answers, undefined = compute(coarse, ["log_loss_decomposition", "brier_decomposition"])
     assert list(answers) == ["brier_decomposition"]
@@ -302,12 +317,12 @@ def test_soft_truths_have_no_metrics_of_classes() -> None:
 
 def test_a_state_answers_all_that_adds_up() -> None:
     """Without the rows the metrics that need them say so, and so do bins of equal mass."""
-    needing = {name for name, metric in METRICS.items() if metric.needs_rows("equal_width")}
+    needing = {name for name, metric in METRICS.items() if metric.needs_rows("equal_width", 4)}
     assert needing == {"average_precision", "classwise_calibration_error", "roc_auc"}
     _, undefined = compute(ordinary().evidence(kept=False))
     assert set(undefined) == needing
     _, undefined = compute(ordinary().evidence("equal_mass", kept=False))
-    assert set(undefined) == {name for name, metric in METRICS.items() if metric.needs_rows("equal_mass")}
+    assert set(undefined) == {name for name, metric in METRICS.items() if metric.needs_rows("equal_mass", 4)}
 
 
 def test_confusion_matrix_of_many_classes() -> None:

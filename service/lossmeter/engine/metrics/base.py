@@ -64,8 +64,8 @@ class Metric(ABC):
     def of(self, evidence: Evidence) -> Answer:
         """The metric of rows whose weight is not 0."""
 
-    def needs_rows(self, binning: str) -> bool:
-        """Whether it has to see every row when bins are made this way."""
+    def needs_rows(self, binning: str, classes: int) -> bool:  # noqa: ARG002  classes matter to some
+        """Whether it has to see every row when bins are made this way and there are so many classes."""
         return not self.additive or (self.binned and binning != "equal_width")
 
 

@@ -84,8 +84,13 @@ def places(values: Vector, edges: Vector) -> Indices:
     return np.searchsorted(edges[1:-1], values, side="left")
 
 
+def confidences(rows: Rows) -> Vector:
+    """The probability of the predicted class, ``Float[n]``."""
+    return rows.probabilities[np.arange(len(rows.predicted)), rows.predicted]
+
+
 def _of_rows(rows: Rows, bins: int) -> Bins:
-    confidence = rows.probabilities[np.arange(len(rows.predicted)), rows.predicted]
+    confidence = confidences(rows)
     edges = equal_mass(confidence, rows.weights, bins)
     place, size = places(confidence, edges), len(edges) - 1
     weights = np.ones(len(place)) if rows.weights is None else rows.weights

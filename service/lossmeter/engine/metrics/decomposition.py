@@ -27,14 +27,16 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from lossmeter.engine.arrays import Matrix, Vector
-from lossmeter.engine.metrics.base import Metric, Undefined, groups_of
+from lossmeter.engine.evidence import FORECAST_CLASSES
+from lossmeter.engine.metrics.base import Metric, Undefined, groups_of, rows_of
 from lossmeter.engine.metrics.base_rate import entropy, impurity
-from lossmeter.engine.numerics import log1p_minus
+from lossmeter.engine.metrics.bins import confidences, equal_width, places
+from lossmeter.engine.numerics import log1p_minus, sums_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lossmeter.engine.evidence import Evidence
+    from lossmeter.engine.evidence import Evidence, Groups, Rows
 
 TOO_SMALL = "a class occurs in a group that gives it less probability than the sums over groups resolve"
 
@@ -63,6 +65,10 @@ class Decomposition(Metric):
     reasons: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"within_bin": "loss and miscalibration are both infinite"}
     )
+
+    def needs_rows(self, binning: str, classes: int) -> bool:
+        """Of many classes the forecasts of the groups are not kept."""
+        return classes > FORECAST_CLASSES or super().needs_rows(binning, classes)
 
     def of(self, evidence: Evidence) -> dict[str, float | Vector]:
         """The parts; they add up."""
@@ -172,14 +178,35 @@ class BrierDecomposition(Decomposition):
 
 def _joint(evidence: Evidence) -> Joint:
     groups = groups_of(evidence)
-    if groups.forecast is None:
+    if groups.forecast is None and evidence.rows is None:
         raise Undefined(
-            "it needs the mean probabilities of every group, which a state of so many classes does not keep"
+            f"of more than {FORECAST_CLASSES} classes it needs every row, and a state does not keep them"
         )
-    observed = np.zeros(groups.forecast.shape)
-    observed[groups.cell_group, groups.cell_class] = groups.cell_weight
+    observed, forecast = _kept(groups, evidence.classes) or _grouped(rows_of(evidence), evidence.bins)
     weighs = observed.sum(axis=1) > 0
-    observed, forecast = observed[weighs], groups.forecast[weighs]
+    observed, forecast = observed[weighs], forecast[weighs]
     weight = observed.sum()
     observed, forecast = observed / weight, forecast / weight
     return Joint(observed, forecast, observed.sum(axis=1, keepdims=True), observed.sum(axis=0))
+
+
+def _kept(groups: Groups, classes: int) -> tuple[Matrix, Matrix] | None:
+    """Σ w by group and true class, and Σ w p by group, both ``Float[g, classes]``; None where they are not kept."""
+    if groups.forecast is None:
+        return None
+    cells = groups.cell_group * classes + groups.cell_class
+    size = len(groups.forecast) * classes
+    return sums_by(cells, groups.cell_weight, size).reshape(-1, classes), groups.forecast
+
+
+def _grouped(rows: Rows, bins: int) -> tuple[Matrix, Matrix]:
+    """The same of the rows themselves."""
+    classes = rows.probabilities.shape[1]
+    group = rows.predicted * bins + places(confidences(rows), equal_width(bins))
+    order = np.argsort(group, kind="stable")
+    _, first, which = np.unique(group[order], return_index=True, return_inverse=True)
+    p, weights = rows.probabilities[order], None if rows.weights is None else rows.weights[order]
+    if weights is not None:
+        p *= weights[:, None]
+    cells = sums_by(which * classes + rows.targets[order], weights, len(first) * classes)
+    return cells.reshape(-1, classes), np.add.reduceat(p, first, axis=0)

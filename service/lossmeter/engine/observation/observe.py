@@ -10,7 +10,7 @@ import numpy as np
 
 from lossmeter.engine.binary_batch import BinaryBatch
 from lossmeter.engine.class_batch import ClassBatch
-from lossmeter.engine.evidence import Evidence, Rows
+from lossmeter.engine.evidence import FORECAST_CLASSES, Evidence, Rows
 from lossmeter.engine.observation.binary import BinaryWatcher
 from lossmeter.engine.observation.classes import ClassWatcher
 from lossmeter.engine.observation.slicing import Slices, clusters, dimensions
@@ -20,7 +20,7 @@ from lossmeter.engine.reduction import reduced
 from lossmeter.engine.results import Scores
 from lossmeter.engine.state import Slice, State
 from lossmeter.engine.state.as_evidence import evidence_of
-from lossmeter.engine.state.layout import FORECAST_CLASSES, MOST_BINS, MOST_CLASSES
+from lossmeter.engine.state.layout import MOST_BINS, MOST_CLASSES
 from lossmeter.engine.state.options import MOST_WEIGHT, loss_options
 from lossmeter.engine.state.slices import shown
 from lossmeter.errors import InvalidInputError

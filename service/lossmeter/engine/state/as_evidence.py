@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lossmeter.engine.evidence import Evidence, Groups
-from lossmeter.engine.state.layout import FORECAST_CLASSES, TABLES, UNITS
+from lossmeter.engine.evidence import FORECAST_CLASSES, Evidence, Groups
+from lossmeter.engine.state.layout import TABLES, UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

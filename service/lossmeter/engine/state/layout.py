@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lossmeter.engine.evidence import FORECAST_CLASSES
 from lossmeter.engine.state.buckets import KEYS
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ MOST_VALUES = 10_000
 """Of a dimension of slices; a state refuses more, a report shows fewer."""
 LONGEST_NAME = 200
 """Characters of a dimension or of a value."""
-
-FORECAST_CLASSES = 10
-"""Up to so many classes the probabilities of every group of rows are summed, too."""
 
 MOMENTS = ("units", "infinite", "w", "y", "ww", "wy", "yy", "www", "wwy", "wyy", "yyy")
 """Sums over units (rows of positive weight, or clusters of them) of w^a y^b; infinite losses are counted alone."""
