@@ -8,8 +8,10 @@ the name, what is an object in JSON is written as one, and the parameters of a l
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qsl
+
+import numpy as np
 
 from lossmeter.engine import LOSSES
 from lossmeter.errors import InvalidInputError, MalformedBodyError
@@ -98,4 +100,9 @@ def _json(text: str) -> object:
 
 
 def _listed(value: object) -> list[Any]:
+    """The value as a list; an empty one is written ``[]``, or as nothing at all."""
+    if isinstance(value, np.ndarray):
+        return cast("list[Any]", value.tolist())
+    if value == "":
+        return []
     return value if isinstance(value, list) else [value]

@@ -27,7 +27,7 @@ from lossmeter.client.errors import (
     UnexpectedAnswerError,
     UnsupportedMediaTypeError,
 )
-from lossmeter.client.results import Answer, Health
+from lossmeter.client.results import Answer, FileBatch, FileScores, Health
 
 __all__ = [
     "Answer",
@@ -36,6 +36,8 @@ __all__ = [
     "Client",
     "ConnectionFailedError",
     "DeadlineExceededError",
+    "FileBatch",
+    "FileScores",
     "Health",
     "InvalidInputError",
     "LossmeterClientError",

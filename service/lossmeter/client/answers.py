@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as texts
 from dataclasses import fields
 from http import HTTPStatus
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
@@ -12,18 +13,24 @@ import numpy as np
 from lossmeter.client.errors import UnexpectedAnswerError, problem
 from lossmeter.client.retries import seconds_of
 from lossmeter.errors import LossmeterError
-from lossmeter.wire import json
+from lossmeter.wire import json, npy, zips
 from lossmeter.wire.numbers import SPELLED
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
 
     from lossmeter.client.errors import ProblemError
-    from lossmeter.client.steps import Answer
+    from lossmeter.client.steps import Answer, Buffer
 
 R = TypeVar("R")
 
 JSON: Final = "application/json"
+NPZ: Final = "application/x-npz"
+
+_WORDS: Final = ("reduction", "unit")
+_LARGEST: Final = 1 << 40
 
 _LONGEST_QUOTE: Final = 200
 
@@ -48,17 +55,44 @@ def document(answer: Answer) -> dict[str, Any]:
     Raises:
         UnexpectedAnswerError: it is not one of lossmeter's.
     """
-    if answer.media_type != JSON:
-        raise UnexpectedAnswerError(
-            f"an answer of {JSON} was expected, not {answer.media_type or 'one without a type'}"
-        )
+    read = _READERS.get(answer.media_type)
+    if read is None:
+        what = answer.media_type or "one without a type"
+        raise UnexpectedAnswerError(f"an answer of {' or '.join(_READERS)} was expected, not {what}")
     try:
-        found = json.decode(answer.body)
-    except LossmeterError as error:
+        return read(answer.body)
+    except (LossmeterError, ValueError) as error:
         raise UnexpectedAnswerError(f"the answer cannot be read: {error}") from error
+
+
+def _of_json(body: Buffer) -> dict[str, Any]:
+    found = json.decode(body)
     if not isinstance(found, dict):
-        raise UnexpectedAnswerError("a JSON object was expected as the answer")
+        raise ValueError("it is no object")  # noqa: TRY004 - of JSON, not a type of ours
     return {name: _numbers(value) for name, value in found.items()}
+
+
+def _of_npz(body: Buffer) -> dict[str, Any]:
+    """Arrays as views of the body where they lie aligned; dotted names as an object, single numbers as such."""
+    found: dict[str, Any] = {}
+    for member, data in zips.read(body, _LARGEST).items():
+        name = member.removesuffix(".npy")
+        value: NDArray[Any] = _word(data) if name in _WORDS else npy.read(data, name)
+        *outer, inner = name.split(".")
+        place = found
+        for each in outer:
+            place = place.setdefault(each, {})
+        place[inner] = value if value.ndim else value.item()
+    return found
+
+
+def _word(data: memoryview) -> NDArray[Any]:
+    """An array that is a single word, which is no array of the contract's."""
+    word: NDArray[Any] = np.lib.format.read_array(BytesIO(data), allow_pickle=False)
+    return word
+
+
+_READERS: Final[Mapping[str, Callable[[Buffer], dict[str, Any]]]] = {JSON: _of_json, NPZ: _of_npz}
 
 
 def result(kind: type[R], found: Mapping[str, Any], dtype: np.dtype[Any] | None = None) -> R:

@@ -6,18 +6,18 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import anyio
+import anyio.to_thread
 import httpx2
 
-from lossmeter.client import calls, transport
-from lossmeter.client.errors import LossmeterClientError
-from lossmeter.client.steps import Answer, Exchange, Pause
+from lossmeter.client import calls, monitoring, transport
+from lossmeter.client.steps import Answer, Exchange, Pause, Work
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from types import TracebackType
 
     from lossmeter.client.session import Session
-    from lossmeter.client.steps import Steps
+    from lossmeter.client.steps import Step, Steps
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,6 +47,13 @@ class AsyncClient(transport.Connection[httpx2.AsyncClient, httpx2.AsyncBaseTrans
     class_weights = method(calls.class_weights)
     losses = method(calls.losses)
     health = method(calls.health)
+    score_file = method(calls.score_file)
+    metrics = method(monitoring.metrics)
+    calibrate = method(monitoring.calibrate)
+    expect = method(monitoring.expect)
+    merge = method(monitoring.merge)
+    report = method(monitoring.report)
+    compare = method(monitoring.compare)
 
     async def __aenter__(self) -> Self:
         return self
@@ -68,7 +75,7 @@ class AsyncClient(transport.Connection[httpx2.AsyncClient, httpx2.AsyncBaseTrans
             while True:
                 try:
                     answer = await self._do(step)
-                except LossmeterClientError as error:
+                except Exception as error:  # noqa: BLE001 - the call decides what it means
                     step = steps.throw(error)
                 else:
                     step = steps.send(answer)
@@ -76,10 +83,17 @@ class AsyncClient(transport.Connection[httpx2.AsyncClient, httpx2.AsyncBaseTrans
             result: T = done.value
             return result
 
-    async def _do(self, step: Exchange | Pause) -> Answer | None:
-        if isinstance(step, Pause):
-            await anyio.sleep(step.seconds)
-            return None
+    async def _do(self, step: Step) -> object:
+        match step:
+            case Exchange():
+                return await self._exchange(step)
+            case Pause():
+                await anyio.sleep(step.seconds)
+            case Work():
+                return await anyio.to_thread.run_sync(step.function)
+        return None
+
+    async def _exchange(self, step: Exchange) -> Answer:
         with transport.translated(step), anyio.fail_after(step.seconds):
             request = self._http.build_request(
                 **transport.words(step), content=_Body(step) if step.body else None

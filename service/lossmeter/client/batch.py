@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lossmeter.client.errors import refused_here
 from lossmeter.engine.arrays import rectangle
@@ -21,6 +21,7 @@ ROWS: Final = (*INPUTS, "targets", "sample_weights")
 
 _NARROW: Final = (np.float16, np.float32)
 _MATRIX: Final = 2
+_DOUBLE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,7 @@ class Batch:
         """
         given = {name: value for name, value in fields.items() if value is not None}
         try:
-            rows: dict[str, NDArray[Any]] = {
-                name: rectangle(given.pop(name), name) for name in ROWS if name in given
-            }
+            rows = {str(name): _numbers(given.pop(name), name) for name in ROWS if name in given}
         except InvalidInputError as error:
             raise refused_here(error) from None
         return cls(rows, {name: plain(value) for name, value in given.items()})
@@ -83,25 +82,28 @@ class Batch:
                 detail = f"{self.size} rows are wanted, as {first} has, not {len(array)}"
                 raise refused_here(InvalidInputError.at(name, detail=detail))
 
-    def with_weights(self) -> Batch:
-        """The same with class weights as numbers: a scheme counts the classes of all rows, not of a part.
+    @property
+    def has_scheme(self) -> bool:
+        """Whether class weights are to be computed from the truth."""
+        return isinstance(self.options.get("class_weights"), (str, dict))
+
+    def with_weights(self, counts: NDArray[np.float64]) -> Batch:
+        """The same with class weights as numbers, from the examples of each class: a part cannot know those of all.
 
         Raises:
             InvalidInputError: the client's, as the server would have said it.
         """
-        wanted = self.options.get("class_weights")
-        if not isinstance(wanted, (str, dict)):
-            return self
-        values = next(self.rows[name] for name in INPUTS if name in self.rows)
-        classes = values.shape[1] if values.ndim == _MATRIX else 2
+        wanted = self.options["class_weights"]
         try:
-            weights = class_weights(wanted, classes, np.dtype(np.float64), lambda: self._counts(classes))
+            weights = class_weights(wanted, len(counts), np.dtype(np.float64), lambda: counts)
         except InvalidInputError as error:
             raise refused_here(error) from None
         return self.saying(class_weights=weights)
 
-    def _counts(self, classes: int) -> NDArray[np.float64]:
+    def counts(self) -> NDArray[np.float64]:
         """Examples of each class, as the engine counts them; truths that are none are left for the server to refuse."""
+        values = next(self.rows[name] for name in INPUTS if name in self.rows)
+        classes = values.shape[1] if values.ndim == _MATRIX else 2
         targets, ignored = self.rows["targets"], self.options.get("ignore_index")
         if targets.ndim == 1 and ignored is not None:
             targets = targets[targets != ignored]
@@ -112,6 +114,14 @@ class Batch:
             return _sums(targets)
         known = targets[(targets >= 0) & (targets < classes)].astype(np.intp)
         return np.bincount(known, minlength=classes).astype(np.float64)
+
+
+def _numbers(value: ArrayLike, name: str) -> NDArray[Any]:
+    """Rows of numbers of a width that travels."""
+    array = rectangle(value, name)
+    if array.dtype.kind not in "fiu":
+        raise InvalidInputError.at(name, detail=f"numbers are wanted, not {array.dtype.name}")
+    return array.astype(np.float64) if array.dtype.kind == "f" and array.dtype.itemsize > _DOUBLE else array
 
 
 def _sums(columns: NDArray[Any]) -> NDArray[np.float64]:

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 
 import httpx2
 
-from lossmeter.client import calls, transport
-from lossmeter.client.errors import DeadlineExceededError, LossmeterClientError
-from lossmeter.client.steps import Answer, Exchange, Pause
+from lossmeter.client import calls, monitoring, transport
+from lossmeter.client.errors import DeadlineExceededError
+from lossmeter.client.steps import Answer, Exchange, Pause, Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from lossmeter.client.session import Session
-    from lossmeter.client.steps import Steps
+    from lossmeter.client.steps import Step, Steps
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,6 +57,13 @@ class Client(transport.Connection[httpx2.Client, httpx2.BaseTransport]):
     class_weights = method(calls.class_weights)
     losses = method(calls.losses)
     health = method(calls.health)
+    score_file = method(calls.score_file)
+    metrics = method(monitoring.metrics)
+    calibrate = method(monitoring.calibrate)
+    expect = method(monitoring.expect)
+    merge = method(monitoring.merge)
+    report = method(monitoring.report)
+    compare = method(monitoring.compare)
 
     def __enter__(self) -> Self:
         return self
@@ -78,7 +85,7 @@ class Client(transport.Connection[httpx2.Client, httpx2.BaseTransport]):
             while True:
                 try:
                     answer = self._do(step)
-                except LossmeterClientError as error:
+                except Exception as error:  # noqa: BLE001 - the call decides what it means
                     step = steps.throw(error)
                 else:
                     step = steps.send(answer)
@@ -86,10 +93,17 @@ class Client(transport.Connection[httpx2.Client, httpx2.BaseTransport]):
             result: T = done.value
             return result
 
-    def _do(self, step: Exchange | Pause) -> Answer | None:
-        if isinstance(step, Pause):
-            time.sleep(step.seconds)
-            return None
+    def _do(self, step: Step) -> object:
+        match step:
+            case Exchange():
+                return self._exchange(step)
+            case Pause():
+                time.sleep(step.seconds)
+            case Work():
+                return step.function()
+        return None
+
+    def _exchange(self, step: Exchange) -> Answer:
         ends = None if step.seconds is None else time.monotonic() + step.seconds
         with transport.translated(step):
             request = self._http.build_request(

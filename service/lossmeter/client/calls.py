@@ -5,18 +5,20 @@ A parameter that is None is not sent; then the server's default holds, which is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from lossmeter.client import answers, messages, scoring
-from lossmeter.client.batch import Batch, plain
+from lossmeter.client import answers, file_scoring, messages, scoring
+from lossmeter.client.batch import Batch
 from lossmeter.client.results import Health
 from lossmeter.engine import ClassWeights, DivergenceResult, SoftmaxResult
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from os import PathLike
 
     from numpy.typing import ArrayLike
 
+    from lossmeter.client.results import FileBatch, FileScores
     from lossmeter.client.session import Session
     from lossmeter.client.steps import Steps
     from lossmeter.engine import Scores
@@ -24,6 +26,22 @@ if TYPE_CHECKING:
     from lossmeter.engine.options import Normalization, Part, Reduction, Unit
 
 _WITHOUT_BODY = messages.Message({"Accept": answers.JSON})
+
+
+class Options(TypedDict, total=False):
+    """The fields of a scoring that are not of its rows; ``score`` says what they mean."""
+
+    loss: str | Mapping[str, Any]
+    class_weights: ArrayLike | str | Mapping[str, Any]
+    label_smoothing: float
+    ignore_index: int
+    temperature: float
+    reduction: Reduction
+    normalization: Normalization
+    unit: Unit
+    epsilon: float
+    tolerance: float
+    labels: Mapping[str, str]
 
 
 def score(  # noqa: PLR0913 - the contract's fields, one argument each
@@ -80,9 +98,44 @@ def score(  # noqa: PLR0913 - the contract's fields, one argument each
     return (yield from scoring.score(session, Batch.of(fields), session.policy.begin()))
 
 
+def score_file(  # noqa: PLR0913 - the contract's fields, one argument each
+    session: Session,
+    path: str | PathLike[str],
+    *,
+    include: Collection[Part] = (),
+    each: Callable[[FileBatch], object] | None = None,
+    batch_rows: int | None = None,
+    progress: bool | None = None,
+    **options: Unpack[Options],
+) -> Steps[FileScores]:
+    """Score a Parquet file, an Arrow file or an Arrow stream of any size, batch by batch in little memory.
+
+    Its columns: ``logits`` (or ``probabilities``, ``log_probabilities``) as lists, or as a column per class
+    (``logits_0``, ``logits_1`` …); ``target``; perhaps ``sample_weight``. It is read twice where ``class_weights`` are
+    computed from the truth.
+
+    Args:
+        session: the client's.
+        path: where the file is.
+        include: which arrays each batch has for ``each``; ``kl`` also gives ``kl_by_class`` of the whole.
+        each: called with every batch when it is scored, in order: to write the losses, or to add them up by others.
+        batch_rows: rows of a batch; by default as many as make some 16 MiB.
+        progress: whether to draw a bar, if tqdm is installed; by default if standard error is a terminal.
+        **options: the other fields of ``score``.
+
+    Raises:
+        LossmeterClientError: as in ``score``; pointers are to the rows of the file.
+        OSError: the file cannot be read.
+        pyarrow.ArrowInvalid: it is not what its first bytes say.
+        ModuleNotFoundError: pyarrow is not installed.
+    """
+    job = file_scoring.Job(path, {**options, "include": include}, batch_rows, each, progress)
+    return (yield from file_scoring.score(session, job))
+
+
 def softmax(session: Session, *, logits: ArrayLike, temperature: float | None = None) -> Steps[SoftmaxResult]:
     """Softmax of ``Float[n, classes]``, its logarithm, and what belongs to them; in float64."""
-    found = yield from _post(session, "/v1/softmax", logits=logits, temperature=temperature)
+    found = yield from scoring.post(session, "/v1/softmax", {"logits": logits, "temperature": temperature})
     return answers.result(SoftmaxResult, found)
 
 
@@ -99,7 +152,7 @@ def divergence(  # noqa: PLR0913 - the contract's fields, one argument each
 ) -> Steps[DivergenceResult]:
     """Entropies and divergences of two batches of distributions, each ``Float[n, classes]``, row by row."""
     fields = {name: value for name, value in locals().items() if name != "session"}
-    found = yield from _post(session, "/v1/divergence", **fields)
+    found = yield from scoring.post(session, "/v1/divergence", fields)
     return answers.result(DivergenceResult, found)
 
 
@@ -116,7 +169,7 @@ def class_weights(  # noqa: PLR0913 - the contract's fields, one argument each
 ) -> Steps[ClassWeights]:
     """Weights of classes from the truth of a batch, or from counts."""
     fields = {name: value for name, value in locals().items() if name != "session"}
-    found = yield from _post(session, "/v1/class-weights", **fields)
+    found = yield from scoring.post(session, "/v1/class-weights", fields)
     return answers.result(ClassWeights, found)
 
 
@@ -138,10 +191,3 @@ def health(session: Session) -> Steps[Health]:
         raise answers.refusal(answer)
     status = str(answers.document(answer).get("status"))
     return Health(ready=status == "ok", status=status)
-
-
-def _post(session: Session, path: str, **fields: Any) -> Steps[dict[str, Any]]:  # noqa: ANN401 - the contract's fields
-    """The answer to a document; arrays are NumPy's on both sides, and float64."""
-    given = {name: messages.wide(plain(value)) for name, value in fields.items() if value is not None}
-    answer = yield from session.ask("POST", path, session.policy.begin(), messages.document(given))
-    return answers.document(answer)

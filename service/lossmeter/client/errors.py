@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from lossmeter import errors
 
 _LONGEST_SHOWN = 3
-# What a pointer, or a sentence that begins with one, says of a row.
-_ROW = re.compile(r"^(/(?:logits|probabilities|log_probabilities|targets|sample_weights)/)(\d+)")
+# What a pointer, or a sentence that begins with one, says of a row: of the contract's arrays, or of a file's columns.
+_ROW = re.compile(
+    r"^(/(?:(?:logits|probabilities|log_probabilities)(?:[._]\d+)?|targets?|sample_weights?)/)(\d+)"
+)
 
 
 class LossmeterClientError(Exception):

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from lossmeter.engine import Scores
+from lossmeter.engine.arrays import Vector
+from lossmeter.engine.options import Reduction, Unit
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -27,3 +31,43 @@ class Answer(dict[str, Any]):
             return self[name]
         except KeyError:
             raise AttributeError(f"the answer has no {name!r}; it has {', '.join(self)}") from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileBatch:
+    """Some rows of a file, scored.
+
+    Attributes:
+        start: the place of the first of them in the file, from 0.
+        rows: all their columns, a ``pyarrow.RecordBatch``.
+        scores: their scores; ``loss`` and ``gradients`` are those of the sum, for the mean is not known before the end.
+    """
+
+    start: int
+    rows: Any
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileScores:
+    """What the rows of a file come to.
+
+    Attributes:
+        loss: the reduced loss; None with reduction "none".
+        reduction: how it was reduced.
+        unit: of the loss and of ``kl_by_class``.
+        denominator: what a mean is divided by, whatever the reduction.
+        count: rows that were scored.
+        ignored: rows that were ignored.
+        class_weights: ``Float[classes]``, if any were used.
+        kl_by_class: ``Float[classes]``, the share of the mean KL that falls on each true class, if ``kl`` is included.
+    """
+
+    loss: float | None
+    reduction: Reduction
+    unit: Unit
+    denominator: float
+    count: int
+    ignored: int
+    class_weights: Vector | None
+    kl_by_class: Vector | None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lossmeter.client import messages
+from lossmeter.client import answers, messages
+from lossmeter.client.batch import plain
 from lossmeter.client.errors import InvalidInputError, TooLargeError, UnsupportedMediaTypeError
 from lossmeter.client.parts import Whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lossmeter.client.batch import Batch
     from lossmeter.client.retries import Deadline
     from lossmeter.client.session import Session
-    from lossmeter.client.steps import Steps
+    from lossmeter.client.steps import Answer, Steps
     from lossmeter.engine import Scores
 
 PATH = "/v1/score"
@@ -28,27 +31,42 @@ def score(session: Session, batch: Batch, deadline: Deadline) -> Steps[Scores]:
             if batch.size == 1:
                 raise
     batch.check_lengths()
-    return (yield from _in_parts(session, batch.with_weights(), deadline))
+    if batch.has_scheme:
+        batch = batch.with_weights(batch.counts())
+    return (yield from _in_parts(session, batch, deadline))
 
 
 def once(session: Session, batch: Batch, deadline: Deadline) -> Steps[Scores]:
-    """The scores of a batch that goes in one request; a server that reads no bytes gets JSON, now and from now on."""
-    codec = messages.codec(binary=session.binary)
-    try:
-        answer = yield from session.ask("POST", PATH, deadline, codec.write(batch))
-    except UnsupportedMediaTypeError:
-        if not session.binary:
-            raise
-        session.binary = False
-        return (yield from once(session, batch, deadline))
+    """The scores of a batch that goes in one request."""
+    answer = yield from send(session, PATH, batch, deadline, accept=f"{answers.NPZ}, {answers.JSON};q=0.5")
     return messages.scores(answer, batch.dtype)
+
+
+def send(session: Session, path: str, batch: Batch, deadline: Deadline, *, accept: str) -> Steps[Answer]:
+    """The answer to a batch; where the server reads no bytes it is sent as JSON, at once and from then on."""
+    binary = session.reads_bytes(path)
+    message = messages.codec(batch, binary=binary).write(batch, accept)
+    try:
+        return (yield from session.ask("POST", path, deadline, message))
+    except UnsupportedMediaTypeError:
+        if not binary:
+            raise
+        session.json_only.add(path)
+    return (yield from send(session, path, batch, deadline, accept=accept))
+
+
+def post(session: Session, path: str, fields: Mapping[str, Any]) -> Steps[dict[str, Any]]:
+    """The document that answers a document without None; arrays are NumPy's on both sides, and float64."""
+    given = {name: messages.wide(plain(value)) for name, value in fields.items() if value is not None}
+    answer = yield from session.ask("POST", path, session.policy.begin(), messages.document(given))
+    return answers.document(answer)
 
 
 def room(session: Session, batch: Batch) -> int:
     """How many rows like these fit in a request, as far as is known; at least 1."""
     limits, rows = session.limits, batch.size
     if limits.max_bytes is not None:
-        fixed, each = messages.codec(binary=session.binary).room(batch)
+        fixed, each = messages.codec(batch, binary=session.reads_bytes(PATH)).room(batch)
         rows = min(rows, (limits.max_bytes - fixed) // max(each, 1))
     if limits.max_elements is not None:
         fixed, each = messages.numbers(batch)

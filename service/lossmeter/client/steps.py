@@ -1,15 +1,16 @@
 """The seam between what a call does and the I/O that it needs.
 
-A call is a generator that yields what it wants done, an ``Exchange`` or a ``Pause``, and is sent the ``Answer``,
-or has the failure thrown into it; its return value is the call's. It opens no socket and reads no clock but the one
-it is given, so the blocking and the asynchronous client share all of it, and differ in the loop that does its steps.
+A call is a generator that yields what it wants done, an ``Exchange``, a ``Pause`` or some ``Work``, and is sent what
+comes of it, or has the failure thrown into it; its return value is the call's. It opens no socket and reads no clock
+but the one it is given, so the blocking and the asynchronous client share all of it, and differ in the loop
+that does its steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,5 +78,23 @@ class Answer:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-Steps: TypeAlias = Generator[Exchange | Pause, Answer | None, T]
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Do this, which reads a file, where it keeps nobody waiting.
+
+    Attributes:
+        function: what to call; its result comes back.
+    """
+
+    function: Callable[[], object]
+
+
+Step: TypeAlias = Exchange | Pause | Work
+Steps: TypeAlias = Generator[Step, Any, T]
 """A call that returns a ``T``."""
+
+
+def work(function: Callable[[], T]) -> Steps[T]:
+    """What the function returns."""
+    result: T = yield Work(function)
+    return result

@@ -1,0 +1,152 @@
+"""A file of any size, scored batch by batch, in memory that does not grow with it.
+
+The columns are those that the server knows: ``logits`` (or ``probabilities``, ``log_probabilities``) as lists or as a
+column per class (``logits_0``, ``logits_1`` …), ``target``, and perhaps ``sample_weight``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final
+
+from lossmeter import errors
+from lossmeter.client import scoring
+from lossmeter.client.batch import Batch
+from lossmeter.client.errors import InvalidInputError, refused_here
+from lossmeter.client.parts import Tally
+from lossmeter.client.progress import bar
+from lossmeter.client.results import FileBatch, FileScores
+from lossmeter.client.steps import work
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from lossmeter.client.session import Session
+    from lossmeter.client.steps import Steps
+    from lossmeter.engine import Scores
+
+BATCH_BYTES: Final = 16 << 20
+"""Of a batch, if its rows are not said: so much that a request is about its numbers, and little to hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file, and what to do with it.
+
+    Attributes:
+        path: where it is.
+        options: the fields of a scoring but for the arrays; None for those not given.
+        rows: of a batch; None: as many as make ``BATCH_BYTES``.
+        each: called with every batch when it is scored.
+        progress: whether to draw a bar; None: on a terminal.
+    """
+
+    path: str | PathLike[str]
+    options: Mapping[str, Any]
+    rows: int | None
+    each: Callable[[FileBatch], object] | None
+    progress: bool | None
+
+
+def score(session: Session, job: Job) -> Steps[FileScores]:
+    """The scores of all rows together."""
+    source = yield from work(lambda: Source(job.path, job.rows, whole=job.each is not None))
+    options = yield from work(lambda: source.resolved(Batch.of(job.options)))
+    summary = _Summary(options)
+    batches = source.batches()
+    with bar(source.count, job.progress) as advance:
+        while (found := (yield from work(lambda: next(batches, None)))) is not None:
+            start, rows, arrays = found
+            try:
+                asked = Batch.of({**options.options, **arrays, "reduction": summary.asked})
+                scores = yield from scoring.score(session, asked, session.policy.begin())
+            except InvalidInputError as error:
+                raise error.at_row(start) from None
+            summary.add(scores)
+            if job.each is not None:
+                job.each(FileBatch(start, rows, scores))
+            advance(rows.num_rows)
+    return summary.scores()
+
+
+class Source:
+    """The batches of a file.
+
+    Attributes:
+        count: rows in all, if the file tells.
+    """
+
+    def __init__(self, path: str | PathLike[str], rows: int | None, *, whole: bool) -> None:
+        try:
+            files, columns = import_module("lossmeter.client.files"), import_module("lossmeter.wire.columns")
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError("files need pyarrow: pip install 'lossmeter[arrow]'") from error
+        self._file = files.opened(path)
+        self.count: int | None = self._file.rows
+        self._rows = rows or max(1, BATCH_BYTES // max(1, self._file.row_bytes))
+        try:
+            self._layout = columns.Layout(self._file.schema)
+        except errors.InvalidInputError as error:
+            raise refused_here(error) from None
+        # What nobody looks at need not be read.
+        self._columns = None if whole else self._layout.used
+
+    def batches(self) -> Iterator[tuple[int, pa.RecordBatch, dict[str, NDArray[Any]]]]:
+        """The first row's place, the columns, and the contract's arrays in them, of at most so many rows each."""
+        start = 0
+        for batch in self._file.read(self._rows, self._columns):
+            for at in range(0, batch.num_rows, self._rows):
+                part = batch.slice(at, self._rows)
+                try:
+                    yield start, part, self._layout.arrays(part)
+                except errors.InvalidInputError as error:
+                    raise refused_here(error).at_row(start) from None
+                start += part.num_rows
+
+    def resolved(self, options: Batch) -> Batch:
+        """The options with class weights as numbers: a scheme needs the truth of all rows, so these are read twice."""
+        if not options.has_scheme:
+            return options
+        counts: NDArray[np.float64] | None = None
+        for _, _, arrays in self.batches():
+            part = Batch.of({**options.options, **arrays})
+            counts = part.counts() if counts is None else counts + part.counts()
+        return options if counts is None else options.with_weights(counts)
+
+
+class _Summary:
+    """What is left of the batches."""
+
+    def __init__(self, options: Batch) -> None:
+        self._reduction = options.options.get("reduction", "mean")
+        self._tally = Tally(options.options.get("normalization", "weight"))
+        self._unit = options.options.get("unit", "nats")
+        self._class_weights: NDArray[Any] | None = None
+
+    @property
+    def asked(self) -> str:
+        """The reduction of the batches: their means could not be added up."""
+        return "none" if self._reduction == "none" else "sum"
+
+    def add(self, scores: Scores) -> None:
+        """One more batch."""
+        self._tally.add(scores)
+        self._class_weights = scores.class_weights
+
+    def scores(self) -> FileScores:
+        """What they come to."""
+        return FileScores(
+            loss=self._tally.loss(self._reduction),
+            reduction=self._reduction,
+            unit=self._unit,
+            denominator=self._tally.denominator,
+            count=self._tally.count,
+            ignored=self._tally.ignored,
+            class_weights=self._class_weights,
+            kl_by_class=self._tally.by_class(),
+        )
