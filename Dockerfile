@@ -19,6 +19,11 @@ COPY service ./service
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
  && pip --python /opt/venv/bin/python install --no-deps --no-index dist/*.whl
 
+# What is in it, as CycloneDX: /opt/venv/share/lossmeter/sbom.cdx.json.
+COPY deploy/sbom.py deploy/
+RUN mkdir -p /opt/venv/share/lossmeter \
+ && python deploy/sbom.py requirements.lock >/opt/venv/share/lossmeter/sbom.cdx.json
+
 FROM python:3.12-slim-bookworm
 ARG VERSION=0.1.0
 ARG REVISION=unknown

@@ -26,6 +26,8 @@ help:
 	@echo 'make clients install the inference clients that the tests talk to (part of make test)'
 	@echo 'make bench   list the benchmarks; make bench BENCH=name runs one'
 	@echo 'make lock    renew requirements.lock and deploy/build.lock'
+	@echo 'make sbom    write what the lock installs to build/sbom.cdx.json (CycloneDX)'
+	@echo 'make audit   look the locked packages up in a database of known weaknesses'
 	@echo 'make clean   remove what the others made'
 
 run: $(VENV)/lossmeter
@@ -70,6 +72,13 @@ lock: $(BIN)/python
 	$(UV) --extra jwt -o requirements.lock pyproject.toml
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(UV) -o deploy/build.lock -
 
+sbom: $(BIN)/python
+	@mkdir -p build
+	$(BIN)/python deploy/sbom.py requirements.lock >build/sbom.cdx.json
+
+audit: $(VENV)/extras-$(EXTRAS)
+	$(BIN)/python deploy/audit.py requirements.lock deploy/build.lock
+
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find service tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -106,4 +115,4 @@ $(VENV)/extras-$(EXTRAS): $(VENV)/lossmeter
 
 FORCE:
 
-.PHONY: help run test lint clients bench lock clean FORCE
+.PHONY: help run test lint clients bench lock sbom audit clean FORCE
