@@ -191,3 +191,24 @@ def test_kustomize_builds_both_objects() -> None:
         kubernetes_validate.validate(item, "1.37", strict=True)
     (container,) = built["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == f"lossmeter:{lossmeter.__version__}"
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_the_component_of_keys_closes_the_door(tmp_path: Path) -> None:
+    """With it, the pods read keys from the Secret, and nobody is anonymous; without it, that is said in the pod."""
+    folder = tmp_path / "kubernetes"
+    shutil.copytree(DEPLOY / "kubernetes", folder)
+    variables = []
+    for extra in ("", "components:\n  - keys\n"):
+        with (folder / "kustomization.yaml").open("a") as file:
+            file.write(extra)
+        done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, check=True, timeout=60)
+        deployment = next(item for item in yaml.safe_load_all(done.stdout) if item["kind"] == "Deployment")
+        kubernetes_validate.validate(deployment, "1.37", strict=True)
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        variables.append({variable["name"]: variable.get("value") for variable in container["env"]})
+    before, after = variables
+    assert before["LOSSMETER_ALLOW_ANONYMOUS"] == "true"
+    assert after["LOSSMETER_ALLOW_ANONYMOUS"] == "false"
+    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert any(after["LOSSMETER_API_KEYS_FILE"].startswith(mount + "/") for mount in mounts)
