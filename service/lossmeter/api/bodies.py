@@ -26,6 +26,7 @@ from lossmeter.api.negotiation import JSON
 from lossmeter.api.work import off_loop
 from lossmeter.errors import InvalidInputError, MalformedBodyError
 from lossmeter.wire import json
+from lossmeter.wire.chunks import chunked
 from lossmeter.wire.piece import Piece
 
 if TYPE_CHECKING:
@@ -43,9 +44,6 @@ INLINE_BYTES: Final = 64 * 1024
 
 INLINE_NUMBERS: Final = 16 * 1024
 """Up to so many numbers, an answer is written at once; larger ones go out in parts."""
-
-_PART_BYTES: Final = 1 << 20
-"""What is sent of a binary answer at a time."""
 
 
 class DocumentRequest(Request):
@@ -115,9 +113,9 @@ class DocumentRequest(Request):
         if isinstance(written, Sized):
             size = sum(map(len, cast("Iterable[bytes]", written)))
             if size > INLINE_BYTES:
-                return self._streamed(_cut(written), self._answer, {"Content-Length": str(size)})
+                return self._streamed(chunked(written), self._answer, {"Content-Length": str(size)})
         elif self._takes_parts():
-            return self._streamed(iter(cast("Iterable[bytes]", written)), self._answer, {})
+            return self._streamed(chunked(written), self._answer, {})
         return Response(await self._run(lambda: b"".join(written)), media_type=self._answer)
 
     def _takes_parts(self) -> bool:
@@ -125,8 +123,8 @@ class DocumentRequest(Request):
         # corresponding request indicates HTTP/1.1 (or later minor revisions)."
         return bool(self.scope["http_version"] != "1.0")
 
-    def _streamed(self, parts: Iterator[bytes], media_type: str, headers: dict[str, str]) -> Response:
-        async def sent() -> AsyncIterator[bytes]:
+    def _streamed(self, parts: Iterator[Any], media_type: str, headers: dict[str, str]) -> Response:
+        async def sent() -> AsyncIterator[Any]:
             while part := await self._run(lambda: next(parts, b"")):
                 yield part
 
@@ -219,11 +217,3 @@ def _called_json(scope: Scope) -> Scope:
 
 def _coded(name: str | None) -> dict[str, str]:
     return {} if name is None else {"Content-Encoding": name}
-
-
-def _cut(parts: Iterable[Any]) -> Iterator[Any]:
-    """Large parts piece by piece, so that no socket is handed more than it can take."""
-    for part in parts:
-        view = memoryview(part)
-        for start in range(0, len(view), _PART_BYTES):
-            yield view[start : start + _PART_BYTES]

@@ -11,12 +11,15 @@ from lossmeter.api.negotiation import ARROW, NDJSON
 from lossmeter.api.schemas.score import ScoreRequest
 from lossmeter.errors import InvalidInputError, LossmeterError
 from lossmeter.wire import ndjson
+from lossmeter.wire.chunks import chunked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from lossmeter.settings import Settings
     from lossmeter.wire.piece import Piece, Sink, Source
+
+    Buffer = bytes | bytearray | memoryview
 
 
 class Totals:
@@ -82,7 +85,7 @@ class Session:
         self._row: int | None = None
         self.framer = self._source.framer
 
-    def answers(self, unit: Any) -> Iterator[bytes]:  # noqa: ANN401 - the framer's own
+    def answers(self, unit: Any) -> Iterator[Buffer]:  # noqa: ANN401 - the framer's own
         """The answers to a unit, as far as it can be scored.
 
         Raises:
@@ -102,14 +105,14 @@ class Session:
     def end(self) -> bytes:
         """The last record when all went well."""
         reduction, unit = self._options.get("reduction", "mean"), self._options.get("unit", "nats")
-        return self._sink.end("summary", self._totals.summary(str(reduction), str(unit)))
+        return b"".join(self._sink.end("summary", self._totals.summary(str(reduction), str(unit))))
 
     def fail(self, problem: Mapping[str, Any]) -> bytes:
         """The last record when something went wrong: the problem, and the batch and row that it is about."""
         place = {"batch": self._totals.batches} | ({} if self._row is None else {"row": self._row})
-        return self._sink.end("problem", {**problem, **place})
+        return b"".join(self._sink.end("problem", {**problem, **place}))
 
-    def _answers(self, piece: Piece) -> Iterator[bytes]:
+    def _answers(self, piece: Piece) -> Iterator[Buffer]:
         """The answer to a piece; of lines, to those before the first that is wrong."""
         try:
             document = self._scored(piece)
@@ -121,7 +124,7 @@ class Session:
             self._blame(row)
             raise piece.blame(error) from None
         if document is not None:
-            yield self._sink.write(document, piece)
+            yield from chunked(self._sink.write(document, piece))
 
     def _scored(self, piece: Piece) -> dict[str, Any] | None:
         """The scores of a piece, counted; None if it has no rows."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from lossmeter.api.service import Service
 
+    Buffer = bytes | bytearray | memoryview
 
 HEADERS: Final = {
     **negotiation.VARY,
@@ -72,7 +73,7 @@ class StreamedAnswer(Response):
     Starlette's ``StreamingResponse`` listens for a disconnect meanwhile, and would take the chunks of the request.
     """
 
-    def __init__(self, first: bytes, parts: AsyncIterator[bytes]) -> None:
+    def __init__(self, first: Buffer, parts: AsyncIterator[Buffer]) -> None:
         super().__init__()
         del self.headers["content-length"]
         self._first = first
@@ -90,11 +91,11 @@ class StreamedAnswer(Response):
         await _send(send, b"", more=False)
 
 
-async def _send(send: Send, part: bytes, *, more: bool) -> None:
+async def _send(send: Send, part: Buffer, *, more: bool) -> None:
     await send({"type": "http.response.body", "body": part, "more_body": more})
 
 
-async def _parts(request: Request, session: Session, service: Service) -> AsyncIterator[bytes]:
+async def _parts(request: Request, session: Session, service: Service) -> AsyncIterator[Buffer]:
     """The answer to each unit of the stream, then how it ended."""
     has_begun = False
     try:
@@ -127,7 +128,7 @@ async def _units(request: Request, session: Session) -> AsyncIterator[Any]:
         yield unit
 
 
-async def _encoded(parts: AsyncIterator[bytes], wanted: str | None) -> AsyncIterator[bytes]:
+async def _encoded(parts: AsyncIterator[Buffer], wanted: str | None) -> AsyncIterator[Buffer]:
     """The parts in a content coding, each readable as soon as it has arrived."""
     if wanted is None:
         async for part in parts:

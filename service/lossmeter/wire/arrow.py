@@ -8,7 +8,6 @@ the last one has no rows, and under ``lossmeter.summary`` what is to be said of 
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from lossmeter.wire.parts import ROW_PARTS, flat
 from lossmeter.wire.piece import Framer, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -31,7 +30,7 @@ PROBLEM: Final = "lossmeter.problem"
 BATCH: Final = "lossmeter.batch"
 
 _ROWS: Final = 1 << 16
-_BYTES: Final = 1 << 21
+_BYTES: Final = 1 << 23
 """What a batch has of an answer that is cut by us, at most but for a single row."""
 
 
@@ -99,29 +98,29 @@ class Sink:
     """An answer as an Arrow stream, batch by batch."""
 
     def __init__(self) -> None:
-        self._sink = BytesIO()
+        self._parts = _Parts()
         self._writer: pa.RecordBatchStreamWriter | None = None
         self._schema = pa.schema([])
 
-    def write(self, document: Mapping[str, Any], piece: Piece) -> bytes:
+    def write(self, document: Mapping[str, Any], piece: Piece) -> Iterable[Buffer]:
         """A batch of the answer, with columns of the request beside it."""
         columns = row_columns(document)
         if piece.carried is not None:
             check_carried(piece.carried.schema.names)
             columns |= dict(zip(piece.carried.schema.names, piece.carried.columns, strict=True))
         self._write(pa.RecordBatch.from_pydict(columns), {BATCH: _about(document)})
-        return self._taken()
+        return self._parts.taken()
 
-    def end(self, name: str, record: Mapping[str, Any]) -> bytes:
+    def end(self, name: str, record: Mapping[str, Any]) -> Iterable[Buffer]:
         """The last batch, without rows, whose metadata speak of the whole stream; then the end."""
         empty = [pa.array([], field.type) for field in self._schema]
         self._write(pa.RecordBatch.from_arrays(empty, schema=self._schema), {f"lossmeter.{name}": record})
         self._open(self._schema).close()
-        return self._taken()
+        return self._parts.taken()
 
     def write_whole(
         self, document: Mapping[str, Any], carried: list[pa.RecordBatch] | None
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Buffer]:
         """A whole answer, in batches of our own size."""
         columns: dict[str, Any] = dict(row_columns(document))
         if carried:
@@ -132,8 +131,8 @@ class Sink:
         step = max(1, min(_ROWS, _BYTES * len(table) // max(1, table.nbytes)))
         for batch in table.to_batches(max_chunksize=step):
             self._write(batch, {})
-            yield self._taken()
-        yield self.end("summary", summary[SUMMARY])
+            yield from self._parts.taken()
+        yield from self.end("summary", summary[SUMMARY])
 
     def _write(self, batch: pa.RecordBatch, metadata: Mapping[str, Any]) -> None:
         self._open(batch.schema).write_batch(batch, custom_metadata=_encoded(metadata) or None)
@@ -141,13 +140,29 @@ class Sink:
     def _open(self, schema: pa.Schema) -> pa.RecordBatchStreamWriter:
         if self._writer is None:
             self._schema = schema
-            self._writer = pa.ipc.new_stream(self._sink, schema)
+            self._writer = pa.ipc.new_stream(pa.PythonFile(self._parts, mode="w"), schema)
         return self._writer
 
-    def _taken(self) -> bytes:
-        taken = self._sink.getvalue()
-        self._sink.seek(0)
-        self._sink.truncate()
+
+class _Parts:
+    """A file that keeps what is written to it where it lies; pyarrow writes its large buffers without a copy."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._parts: list[Any] = []
+
+    def write(self, part: Any) -> int:  # noqa: ANN401 - bytes or a buffer of pyarrow
+        """One more part."""
+        self._parts.append(part)
+        return len(part)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def taken(self) -> list[Any]:
+        """The parts since the last time."""
+        taken, self._parts = self._parts, []
         return taken
 
 

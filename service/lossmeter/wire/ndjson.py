@@ -7,7 +7,7 @@ and answered line for line.
 
 from __future__ import annotations
 
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from lossmeter.errors import InvalidInputError, LossmeterError, MalformedBodyError, Problem
@@ -16,7 +16,7 @@ from lossmeter.wire.parts import ROW_PARTS, flat
 from lossmeter.wire.piece import Framer, Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -92,11 +92,11 @@ class Source:
 class Sink:
     """The answer as lines."""
 
-    def write(self, document: Mapping[str, Any], piece: Piece) -> bytes:
+    def write(self, document: Mapping[str, Any], piece: Piece) -> Iterable[Buffer]:
         """A line for a batch, or one for each row."""
-        return _line(document) if piece.lines is None else write_rows(document, piece.lines)
+        return _line(document) if piece.lines is None else [write_rows(document, piece.lines)]
 
-    def end(self, name: str, record: Mapping[str, Any]) -> bytes:
+    def end(self, name: str, record: Mapping[str, Any]) -> Iterable[Buffer]:
         """The last line."""
         return _line({name: record})
 
@@ -173,8 +173,8 @@ def _together(rows: list[dict[str, Any]]) -> Piece:
     return Piece(arrays, lines=len(rows), renamed=_of_row)
 
 
-def _line(document: Mapping[str, Any]) -> bytes:
-    return json.encode(dict(document)) + b"\n"
+def _line(document: Mapping[str, Any]) -> Iterable[Buffer]:
+    return chain(json.encode_in_parts(document), [b"\n"])
 
 
 def _of_row(problem: Problem) -> Problem:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lossmeter.errors import InvalidInputError, LossmeterError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    Buffer = bytes | bytearray | memoryview
 
 
 def as_sent(problem: Problem) -> Problem:
@@ -80,8 +82,8 @@ class Source(Protocol):
 class Sink(Protocol):
     """What writes the answer."""
 
-    def write(self, document: Mapping[str, Any], piece: Piece) -> bytes:
+    def write(self, document: Mapping[str, Any], piece: Piece) -> Iterable[Buffer]:
         """The answer to a piece."""
 
-    def end(self, name: str, record: Mapping[str, Any]) -> bytes:
+    def end(self, name: str, record: Mapping[str, Any]) -> Iterable[Buffer]:
         """The last record: a ``summary`` or a ``problem``."""
