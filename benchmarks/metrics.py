@@ -3,8 +3,8 @@
     python benchmarks/metrics.py [--quick] [--rounds N]
 
 Each figure is the best of N rounds in which all took turns, in milliseconds. ``ratio`` is our time by theirs in the
-same run: at most 1.5 is promised of both. Ours says more: areas, average precisions and pairs of classes come from one sort;
-scikit-learn's roc_auc_score says one number.
+same run: at most 1.5 is promised of both. Ours says more: areas, average precisions and pairs of classes come from one
+sort; scikit-learn's roc_auc_score says one number.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lossmeter.engine import METRICS, measure, score
 from lossmeter.engine.ranking import ranking
 
 if TYPE_CHECKING:
@@ -68,6 +69,25 @@ def areas(n: int, classes: int, rounds: int) -> None:
         )
 
 
+def passes(n: int, classes: int, rounds: int) -> None:
+    """Every metric that needs no row by itself, beside the loss alone: the same pass over the rows."""
+    logits, targets, weights = batch(n, classes)
+    additive = [name for name, metric in METRICS.items() if not metric.needs_rows("equal_width", classes)]
+    for name, w in (("", None), (" weighted", weights)):
+        sent: dict[str, Any] = {"logits": logits, "targets": targets, "sample_weights": w}
+        assert measure(**sent, metrics=additive).metrics["log_loss"] == score(**sent, include=()).loss
+        line(
+            f"measure {n}x{classes}{name}",
+            best(
+                [
+                    lambda sent=sent: measure(**sent, metrics=additive),  # type: ignore[misc]
+                    lambda sent=sent: score(**sent, include=()),  # type: ignore[misc]
+                ],
+                rounds,
+            ),
+        )
+
+
 def line(title: str, times: list[float]) -> None:
     """Ours, theirs, and the ratio."""
     print(f"{title:34} {times[0]:10.2f} {times[1]:10.2f} {times[0] / times[1]:8.2f}")
@@ -83,6 +103,8 @@ def main() -> None:
     print(f"{'':34} {'ours':>10} {'theirs':>10} {'ratio':>8}")
     for n, classes in SHAPES[: 1 if said.quick else None]:
         areas(n, classes, rounds)
+    for n, classes in SHAPES[: 1 if said.quick else None]:
+        passes(n, classes, rounds)
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Rows:
         return ranking(self.probabilities, self.targets, self.weights)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """Sums over the rows of a batch or of a state; every mean is over the weight.
 

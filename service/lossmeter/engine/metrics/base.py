@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from lossmeter.engine.arrays import Matrix, Vector
 
 if TYPE_CHECKING:
     from lossmeter.engine.evidence import Evidence, Groups, Rows
+
+T = TypeVar("T")
 
 Answer: TypeAlias = float | Matrix | Mapping[str, float | Vector]
 """A number, or an object of numbers and lists by name; the confusion matrix is a matrix."""
@@ -67,6 +70,21 @@ class Metric(ABC):
     def needs_rows(self, binning: str, classes: int) -> bool:  # noqa: ARG002  classes matter to some
         """Whether it has to see every row when bins are made this way and there are so many classes."""
         return not self.additive or (self.binned and binning != "equal_width")
+
+
+def once(make: Callable[[Evidence], T]) -> Callable[[Evidence], T]:
+    """What several metrics share is made when first asked for, and kept with the evidence, as a cached property is."""
+    name = f"{make.__module__}.{make.__qualname__}"
+
+    @wraps(make)
+    def kept(evidence: Evidence) -> T:
+        memory = vars(evidence)
+        if name not in memory:
+            memory[name] = make(evidence)
+        found: T = memory[name]
+        return found
+
+    return kept
 
 
 def groups_of(evidence: Evidence) -> Groups:

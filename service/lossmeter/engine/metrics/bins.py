@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine.arrays import Vector
-from lossmeter.engine.metrics.base import groups_of, rows_of
+from lossmeter.engine.metrics.base import groups_of, once, rows_of
 from lossmeter.engine.numerics import sums_by
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Bins:
     accuracy: Vector
 
 
+@once
 def top_label_bins(evidence: Evidence) -> Bins:
     """The rows by the probability of their predicted class.
 

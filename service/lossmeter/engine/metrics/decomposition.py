@@ -28,7 +28,7 @@ import numpy as np
 
 from lossmeter.engine.arrays import Matrix, Vector
 from lossmeter.engine.evidence import FORECAST_CLASSES
-from lossmeter.engine.metrics.base import Metric, Undefined, groups_of, rows_of
+from lossmeter.engine.metrics.base import Metric, Undefined, groups_of, once, rows_of
 from lossmeter.engine.metrics.base_rate import entropy, impurity
 from lossmeter.engine.metrics.bins import confidences, equal_width, places
 from lossmeter.engine.numerics import log1p_minus, sums_by
@@ -176,6 +176,7 @@ class BrierDecomposition(Decomposition):
         return impurity(base)
 
 
+@once
 def _joint(evidence: Evidence) -> Joint:
     groups = groups_of(evidence)
     if groups.forecast is None and evidence.rows is None:

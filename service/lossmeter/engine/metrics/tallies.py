@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lossmeter.engine.arrays import Vector
-from lossmeter.engine.metrics.base import groups_of
+from lossmeter.engine.metrics.base import groups_of, once
 from lossmeter.engine.numerics import sums_by
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Tallies:
     hits: Vector
 
 
+@once
 def tallies(evidence: Evidence) -> Tallies:
     """The margins and the diagonal of the confusion matrix; the matrix itself may be too large to be made.
 
