@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+from api.asking import ask
 from lossmeter import engine
 from lossmeter.api import scoring
 from lossmeter.engine import LOSSES
@@ -23,20 +23,6 @@ if TYPE_CHECKING:
 PARTS = ("losses", "gradients", "kl", "contributions", "probabilities")
 SUBSETS = [list(parts) for size in range(6) for parts in itertools.combinations(PARTS, size)]
 ALWAYS = {"loss", "reduction", "unit", "denominator", "count", "ignored"}
-
-
-def refuse(constant: str) -> None:
-    """What ``json.loads`` calls for a bare NaN or Infinity."""
-    raise AssertionError(constant)
-
-
-def ask(client: httpx2.Client, path: str, **document: object) -> dict[str, Any]:
-    """The answer to a good request."""
-    response = client.post(path, json=document)
-    assert response.status_code == 200, response.text
-    assert response.headers["Content-Type"] == "application/json"
-    answer: dict[str, Any] = json.loads(response.content, parse_constant=refuse)
-    return answer
 
 
 def spelt(value: Any) -> Any:  # noqa: ANN401 - numbers, nested or not

@@ -41,6 +41,11 @@ TAGS: Final = [
         "description": "Softmax, divergences and class weights: what scoring is made of.",
     },
     {
+        "name": "monitoring",
+        "description": "Metrics of a batch, and states: what a batch leaves behind, that adds up with others, and "
+        "from which losses, intervals and comparisons are made without the rows.",
+    },
+    {
         "name": "inference protocol",
         "description": "The Open Inference Protocol V2, for clients of Triton, KServe and MLServer: every loss is a "
         "model.",

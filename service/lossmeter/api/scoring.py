@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from lossmeter import engine
+from lossmeter.api import answers
 from lossmeter.api.schemas import document as documents
 from lossmeter.api.schemas.losses import parameter_schema
 from lossmeter.api.schemas.score import ScoreRequest
@@ -46,11 +47,8 @@ def answer(document: object, settings: Settings) -> dict[str, Any]:
 
 def score(request: ScoreRequest, settings: Settings) -> dict[str, Any]:
     """Loss, gradients and what else was asked for."""
-    arguments = request.arguments()
-    # They name a series of metrics; the engine has no use for them.
-    arguments.pop("labels", None)
-    scores = engine.score(**arguments, threads=settings.threads)
-    document = {
+    scores = engine.score(**answers.arguments(request), threads=settings.threads)
+    document: dict[str, Any] = {
         "loss": scores.loss,
         "reduction": scores.reduction,
         "unit": scores.unit,
@@ -60,7 +58,10 @@ def score(request: ScoreRequest, settings: Settings) -> dict[str, Any]:
     }
     kl = scores.kl and _present(scores.kl, "target_entropy", "cross_entropy", "kl_divergence", "by_class")
     parts = _present(scores, "class_weights", "losses", "gradients", "contributions", "probabilities")
-    return document | parts | ({"kl": kl} if kl else {})
+    document |= parts | ({"kl": kl} if kl else {})
+    if scores.slices is not None:
+        document["slices"] = answers.of_slices(scores.slices, request.unit)
+    return answers.with_state(document, scores.state, request)
 
 
 def softmax(request: SoftmaxRequest, settings: Settings) -> dict[str, Any]:

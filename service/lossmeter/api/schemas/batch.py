@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from lossmeter.api.schemas.arrays import (
     CLASS_INDEX,
@@ -19,10 +19,13 @@ from lossmeter.api.schemas.arrays import (
     either,
     matrix,
     vector,
+    whole,
 )
-from lossmeter.api.schemas.class_weights import WeightsChoice
+from lossmeter.api.schemas.class_weights import MOST_CLASSES, WeightsChoice
 from lossmeter.api.schemas.document import Document, optional
 from lossmeter.api.schemas.names import Labels
+from lossmeter.api.schemas.state import StateEncoding
+from lossmeter.api.schemas.strings import Cluster, Slices
 
 Truth = Annotated[
     VectorOrMatrix, WithJsonSchema(either(vector(CLASS_INDEX), matrix(UNIT_INTERVAL), vector(UNIT_INTERVAL)))
@@ -33,6 +36,25 @@ SampleWeights = Annotated[Vector1, WithJsonSchema(vector(NOT_NEGATIVE))]
 Temperature = Annotated[float, Field(gt=0)]
 Tolerance = Annotated[float, Field(ge=0, lt=1)]
 
+# The range stands before what reads 3.0 as 3: behind it, Pydantic has no word of JSON Schema for it.
+Bins = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1000,
+        description="How many bins of confidence calibration is measured in, 1 to 1000: bin b holds confidences "
+        "in (b/bins, (b+1)/bins], the first one 0, too.",
+    ),
+    BeforeValidator(whole),
+]
+Binning = Annotated[
+    Literal["equal_width", "equal_mass"],
+    Field(
+        description="Bins of the same width, or of the same weight: then their edges are quantiles of this "
+        "batch, and do not add up with those of another."
+    ),
+]
+
 
 class Predictions(Document):
     """What a classifier said of each row. Exactly one of logits, probabilities and log_probabilities."""
@@ -40,7 +62,8 @@ class Predictions(Document):
     exactly_one: ClassVar = (("logits", "probabilities", "log_probabilities"),)
 
     logits: Logits = optional(
-        "Unnormalised scores, `Float[n, classes]`, or with a binary loss `Float[n]` or `Float[n, labels]`. "
+        "Unnormalised scores, `Float[n, classes]`, or of two classes `Float[n]`: the score of class 1 against "
+        "0 for class 0. /v1/score takes rank 1 with a binary loss only, and with it `Float[n, labels]`, too. "
         '`"-Infinity"` masks a class: probability 0. `"NaN"` and `"Infinity"` are refused, but in ignored '
         "rows."
     )
@@ -80,13 +103,28 @@ class Batch(Predictions):
 
 
 class Window(Batch):
-    """A batch of one model at one temperature."""
+    """A batch that may be sliced, and leave a state behind that adds up with others."""
 
     temperature: Temperature = Field(
         default=1.0,
         description="Logits are divided by it first; > 0, without unit. Gradients are with respect to the "
         "logits as sent. Other than 1 it needs `logits`.",
     )
+    slices: Slices = optional(
+        "Columns to slice by, an object of `String[n]`: one value per row for each dimension, such as "
+        '`{"region": ["north", "south"]}`. Default: none.'
+    )
+    cluster: Cluster = optional(
+        "Rows that belong together, such as those of one user: `String[n]` or `Int[n]`. Intervals then "
+        "count clusters, not rows. Merged states must not share a cluster. Default: every row by itself."
+    )
+    bins: Bins = 15
+    k: Annotated[int, Field(ge=1, le=MOST_CLASSES), BeforeValidator(whole)] = Field(
+        default=5,
+        description="A row counts for `top_k_accuracy` if its class is among the k most probable; ≥ 1. Of equals, "
+        "the lower index is the more probable.",
+    )
+    state_encoding: StateEncoding = "json"
     labels: Labels = optional(
         "Which series of the exported metrics this request belongs to: up to 16 short strings by name, "
         'e.g. `{"model": "fraud", "version": "3"}`. They change nothing in the answer. Default: none.'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
@@ -35,12 +36,14 @@ class Document(BaseModel):
 
     Attributes:
         exactly_one: groups of fields of which exactly one must be sent.
+        needs: fields by the field that is of no use without them.
     """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
     )
     exactly_one: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    needs: ClassVar[Mapping[str, str]] = {}
 
     def arguments(self) -> dict[str, Any]:
         """What was sent, by field name: defaults stay with whoever computes."""
@@ -79,6 +82,9 @@ class Document(BaseModel):
                 yield Problem((name,), "null is refused; leave the field out instead", None)
         for group in cls.exactly_one:
             yield from _not_one(group, [name for name in document if name in group])
+        for name, other in cls.needs.items():
+            if name in document and other not in document:
+                yield Problem((name,), f"is of no use without {other}, which was not sent")
 
     @classmethod
     def _unknown(cls, name: str) -> Problem:
@@ -90,8 +96,11 @@ class Document(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        """Says in the schema, too, that exactly one field of each group is required."""
+        """Says in the schema, too, that exactly one field of each group is required, and which need others."""
         schema = handler(core)
+        if cls.needs:
+            dependent = {name: [other] for name, other in cls.needs.items()}
+            handler.resolve_ref_schema(schema)["dependentRequired"] = dependent
         groups = [{"oneOf": [{"required": [name]} for name in group]} for group in cls.exactly_one]
         if groups:
             # Never a bare oneOf, even of one group: client generators take that for a union and lose the fields.

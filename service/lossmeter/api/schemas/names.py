@@ -29,11 +29,11 @@ class Names:
 
     Attributes:
         known: the names.
-        default: what the schema shows as default.
+        default: what the schema shows as default; None where the description says it.
     """
 
     known: tuple[str, ...]
-    default: tuple[str, ...] = ()
+    default: tuple[str, ...] | None = ()
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         """Reads the names without a validator per element: a body can hold a million wrong ones."""
@@ -42,7 +42,8 @@ class Names:
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         """An array of an enumeration."""
         items = {"type": "string", "enum": list(self.known)}
-        return {"type": "array", "items": items, "default": list(self.default)}
+        default = {} if self.default is None else {"default": list(self.default)}
+        return {"type": "array", "items": items, **default}
 
     def _read(self, value: object) -> tuple[str, ...]:
         # An empty array holds no element that tells names from numbers, so it arrives as an array of numbers.

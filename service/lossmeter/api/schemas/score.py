@@ -11,13 +11,15 @@ from lossmeter.api.schemas.batch import Window
 from lossmeter.api.schemas.document import optional
 from lossmeter.api.schemas.losses import LossChoice
 from lossmeter.api.schemas.names import Names
+from lossmeter.api.schemas.slices import SLICES_HELP, SliceAnswers
+from lossmeter.api.schemas.state import StateAnswer
 from lossmeter.engine import LOSSES
 from lossmeter.engine.losses import DivergenceLoss
 
 if TYPE_CHECKING:
     from lossmeter.engine import Loss
 
-PARTS: Final = ("losses", "gradients", "kl", "contributions", "probabilities")
+PARTS: Final = ("losses", "gradients", "kl", "contributions", "probabilities", "state")
 USUAL_PARTS: Final = PARTS[:3]
 
 Reduction = Literal["mean", "sum", "none"]
@@ -56,7 +58,7 @@ class ScoreRequest(Window):
         "clips: a certain miss costs infinity.",
     )
     include: Annotated[tuple[str, ...], Names(PARTS, default=USUAL_PARTS)] = optional(
-        "What the answer carries."
+        "What the answer carries. `state` is a summary of the batch that adds up with others: see /v1/merge."
     )
 
 
@@ -98,6 +100,8 @@ class ScoreAnswer(BaseModel):
     kl: KLBreakdown = optional("The KL breakdown of every row.")
     contributions: Matrix = optional("`Float[n, classes]`: pointwise p log(p/q), before weights.")
     probabilities: Matrix = optional("`Float[n, classes]`: the model's, after temperature.")
+    slices: SliceAnswers = optional(SLICES_HELP)
+    state: StateAnswer = optional("The state of the batch.")
 
 
 def _example(loss: type[Loss]) -> dict[str, Any]:
@@ -151,6 +155,16 @@ EXAMPLES: Final[dict[str, Any]] = {
             "targets": [0, 2],
             "label_smoothing": 0.1,
             "temperature": 1.5,
+        },
+    },
+    "slices": {
+        "summary": "the loss by slice, and a state to be merged with others",
+        "value": {
+            "logits": [[2.0, 0.5, -1.0], [0.1, 0.2, 3.0], [1.1, 1.0, 0.3]],
+            "targets": [0, 2, 1],
+            "slices": {"device": ["desk", "mobile", "mobile"]},
+            "include": ["state"],
+            "state_encoding": "binary",
         },
     },
     "multi_label": {
