@@ -201,6 +201,26 @@ def test_a_state_says_what_the_batch_says() -> None:
     assert set(undefined) == {name for name, metric in METRICS.items() if not metric.additive}
 
 
+def test_slices_and_clusters_go_through() -> None:
+    """What each slice costs, and a state of clusters, in the same pass."""
+    sample = ordinary(60, 3)
+    regions = ["north" if i % 3 else "south" for i in range(60)]
+    measured = measure(
+        probabilities=sample.probabilities,
+        targets=sample.targets,
+        metrics=["log_loss"],
+        slices={"region": regions},
+        cluster=[i // 4 for i in range(60)],
+        include=["state"],
+    )
+    assert measured.slices is not None
+    of_region = measured.slices["region"]
+    assert {name: each.count for name, each in of_region.items()} == {"north": 40, "south": 20}
+    whole = sum(each.log_loss * each.weight for each in of_region.values()) / 60
+    assert measured.metrics["log_loss"] == pytest.approx(whole, rel=1e-14)
+    assert measured.state is not None
+
+
 def test_float32_is_measured_in_float64() -> None:
     """Numbers are float64, whatever was sent."""
     sample = ordinary(50, 3)

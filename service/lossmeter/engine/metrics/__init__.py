@@ -15,7 +15,7 @@ import numpy as np
 from lossmeter.engine.metrics.base import Answer, Metric, Undefined
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Floats
+    from lossmeter.engine.arrays import Floats, Indices
     from lossmeter.engine.evidence import Evidence
 
 __all__ = ["METRICS", "Answer", "Metric", "Undefined", "compute"]
@@ -58,10 +58,14 @@ def compute(
 
 
 def _unsigned_zeros(answer: Answer) -> Answer:
-    """The same without −0."""
+    """The same without −0; lists of classes stay whole numbers."""
     if isinstance(answer, Mapping):
-        return {part: value + 0.0 for part, value in answer.items()}
+        return {part: value if _whole(value) else value + 0.0 for part, value in answer.items()}
     return answer + 0.0
+
+
+def _whole(value: float | Floats | Indices) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind == "i"
 
 
 def _unnamed(metric: Metric, answer: Answer) -> Iterator[tuple[str, str]]:
@@ -71,7 +75,7 @@ def _unnamed(metric: Metric, answer: Answer) -> Iterator[tuple[str, str]]:
             yield f"{metric.name}.{part}{place}", metric.reasons[part]
 
 
-def _undefined_places(value: float | Floats) -> Iterator[str]:
+def _undefined_places(value: float | Floats | Indices) -> Iterator[str]:
     """Where the NaN are: ``.3`` in a list, nothing further for a number."""
     if isinstance(value, np.ndarray):
         yield from (f".{at}" for at in np.flatnonzero(np.isnan(value)).tolist())

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
-from lossmeter.engine.arrays import Matrix, Vector
+from lossmeter.engine.arrays import Indices, Matrix, Vector
 
 if TYPE_CHECKING:
     from lossmeter.engine.evidence import Evidence, Groups, Rows
 
 T = TypeVar("T")
 
-Answer: TypeAlias = float | Matrix | Mapping[str, float | Vector]
+Answer: TypeAlias = float | Matrix | Mapping[str, float | Vector | Indices]
 """A number, or an object of numbers and lists by name; the confusion matrix is a matrix."""
 
 NOTHING = "no row counts: all are ignored, or weigh 0"

@@ -10,7 +10,7 @@ from lossmeter.engine.metrics.base import Metric, groups_of
 from lossmeter.engine.numerics import sums_by
 
 if TYPE_CHECKING:
-    from lossmeter.engine.arrays import Matrix, Vector
+    from lossmeter.engine.arrays import Indices, Matrix, Vector
     from lossmeter.engine.evidence import Evidence
 
 DENSE = 256
@@ -34,7 +34,7 @@ class ConfusionMatrix(Metric):
     formula: ClassVar[str] = r"M_{ab} = \sum_i w_i [y_i = a, \hat y_i = b]"
     reference: ClassVar[str] = "scikit-learn, confusion_matrix"
 
-    def of(self, evidence: Evidence) -> Matrix | dict[str, float | Vector]:
+    def of(self, evidence: Evidence) -> Matrix | dict[str, float | Vector | Indices]:
         """``Float[classes, classes]``, or the entries."""
         groups, classes = groups_of(evidence), evidence.classes
         cell = groups.cell_class * classes + groups.predicted[groups.cell_group]
