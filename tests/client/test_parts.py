@@ -76,7 +76,7 @@ def outcome(client: Client, batch: dict[str, Any]) -> engine.Scores | str:
         return refusal.detail
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batch=batches(), way=st.sampled_from(WAYS))
 def test_parts_are_the_whole(
     server: Server, narrow: Server, batch: dict[str, Any], way: dict[str, bool]
@@ -104,6 +104,15 @@ def test_limits_are_learnt(
     learnt = client.session.limits
     assert (learnt.max_bytes, learnt.max_elements) in {(LARGEST, 2**24), (64 * 2**20, 120)}
     same(client.score(logits=logits, targets=targets), got)
+
+
+def test_a_refusal_arrives_while_much_is_sent(connect: Connect, narrow: Server) -> None:
+    """The server's answer comes before it has read the body, and is not lost with the connection."""
+    logits = np.zeros((2000, 1000))
+    client = connect(narrow.url, retries=0)
+    with pytest.raises(TooLargeError):
+        client.score(logits=logits, targets=[0] * 2000)
+    assert client.session.limits.max_bytes == LARGEST
 
 
 def test_pointers_are_of_the_whole(connect: Connect, narrow: Server) -> None:

@@ -26,7 +26,8 @@ SHARE: Final = "lossmeter.share"
 
 RETRY_AFTER: Final = {"Retry-After": "1"}
 
-LINGER_BYTES: Final = 4 * 1024 * 1024
+# Clients that send and read by turns lose the answer with the connection, so nearly every body is waited for.
+LINGER_BYTES: Final = 256 * 1024 * 1024
 LINGER_SECONDS: Final = 2.0
 
 

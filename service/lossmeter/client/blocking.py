@@ -45,7 +45,7 @@ class Client(transport.Connection[httpx2.Client, httpx2.BaseTransport]):
         timeout: seconds that a connection may stand still before an attempt fails; None: for ever.
         deadline: seconds that a call may take in all, with its retries; None: for ever.
         retries: most attempts after the first, after a lost connection, 429, 502, 503 and 504.
-        max_bytes: largest body to send; larger batches go in parts. By default what the server says it takes.
+        max_bytes: largest body to send; larger batches go in parts. What a server says it takes lowers it.
         binary: whether arrays travel as bytes where the server reads them; False: always as JSON.
         transport: how httpx2 reaches the server, such as ``httpx2.HTTPTransport(uds=...)``.
         http: a client of httpx2 to use, with its proxies, certificates and headers; it is not closed with this one.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,14 +82,16 @@ class Source:
 
     def __init__(self, path: str | PathLike[str], rows: int | None, *, whole: bool) -> None:
         try:
-            files, columns = import_module("lossmeter.client.files"), import_module("lossmeter.wire.columns")
+            # pyarrow takes half a second and 50 MB, which only those pay who have files.
+            from lossmeter.client import files  # noqa: PLC0415
+            from lossmeter.wire.columns import Layout  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("files need pyarrow: pip install 'lossmeter[arrow]'") from error
         self._file = files.opened(path)
-        self.count: int | None = self._file.rows
+        self.count = self._file.rows
         self._rows = rows or max(1, BATCH_BYTES // max(1, self._file.row_bytes))
         try:
-            self._layout = columns.Layout(self._file.schema)
+            self._layout = Layout(self._file.schema)
         except errors.InvalidInputError as error:
             raise refused_here(error) from None
         # What nobody looks at need not be read.

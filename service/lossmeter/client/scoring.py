@@ -64,10 +64,9 @@ def post(session: Session, path: str, fields: Mapping[str, Any]) -> Steps[dict[s
 
 def room(session: Session, batch: Batch) -> int:
     """How many rows like these fit in a request, as far as is known; at least 1."""
-    limits, rows = session.limits, batch.size
-    if limits.max_bytes is not None:
-        fixed, each = messages.codec(batch, binary=session.reads_bytes(PATH)).room(batch)
-        rows = min(rows, (limits.max_bytes - fixed) // max(each, 1))
+    limits = session.limits
+    fixed, each = messages.codec(batch, binary=session.reads_bytes(PATH)).room(batch)
+    rows = min(batch.size, (limits.max_bytes - fixed) // max(each, 1))
     if limits.max_elements is not None:
         fixed, each = messages.numbers(batch)
         rows = min(rows, (limits.max_elements - fixed) // max(each, 1))

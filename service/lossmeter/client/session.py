@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SUCCESS: Final = 200
 
+MAX_BYTES: Final = 64 << 20
+"""The largest body that a server takes if nobody has set it otherwise."""
+
 
 @dataclass(slots=True)
 class Limits:
@@ -27,16 +30,16 @@ class Limits:
 
     Attributes:
         max_bytes: most bytes of a body.
-        max_elements: most numbers.
+        max_elements: most numbers, if known.
     """
 
-    max_bytes: int | None = None
+    max_bytes: int = MAX_BYTES
     max_elements: int | None = None
 
     def learn(self, error: TooLargeError) -> None:
-        """Take over what a refusal tells; a smaller limit that the user chose stays."""
+        """Take over what a refusal tells; a smaller limit that was chosen stays."""
         if told := error.max_body_bytes:
-            self.max_bytes = min(told, self.max_bytes or told)
+            self.max_bytes = min(told, self.max_bytes)
         if told := error.max_elements:
             self.max_elements = min(told, self.max_elements or told)
 

@@ -17,7 +17,7 @@ from lossmeter.client.errors import (
     UnexpectedAnswerError,
 )
 from lossmeter.client.retries import Policy
-from lossmeter.client.session import Limits, Session
+from lossmeter.client.session import MAX_BYTES, Limits, Session
 from lossmeter.client.steps import Answer
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Connection(Generic[H, T]):
         timeout: float | None = 30.0,
         deadline: float | None = 120.0,
         retries: int = 5,
-        max_bytes: int | None = None,
+        max_bytes: int = MAX_BYTES,
         binary: bool = True,
         transport: T | None = None,
         http: H | None = None,

@@ -1,0 +1,84 @@
+"""The calls of monitoring: what they send, and what they make of the answers."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from flaky import answer, failing
+
+if TYPE_CHECKING:
+    from client.conftest import Connect
+
+LOGITS = np.array([[1.0, 2.0], [0.5, 0.25]])
+
+
+class Packed:
+    """What can be packed like a state of the engine's."""
+
+    def pack(self) -> bytes:
+        """Three bytes."""
+        return b"\x00\x01\x02"
+
+
+def asked(connect: Connect, call: str, *args: object, **fields: object) -> tuple[str, dict[str, Any], Any]:
+    """The path and the document that a call sends, and what it returns for ``{"state": "x", "z": "-Infinity"}``."""
+    good = answer(200, b'{"state": "x", "z": "-Infinity", "curve": {"bins": [1, 2]}}')
+    with failing([good]) as server:
+        result = getattr(connect(server.url, binary=False), call)(*args, **fields)
+        return server.heads[0].split()[1], json.loads(server.bodies[0]), result
+
+
+@pytest.mark.parametrize("call", ["metrics", "calibrate", "expect"])
+def test_batches(connect: Connect, call: str) -> None:
+    """Every field goes as it is; the answer's members are attributes, its arrays NumPy's, its infinities numbers."""
+    path, document, result = asked(
+        connect, call, logits=LOGITS, targets=[1, 0], bins=np.int64(10), tolerance=None
+    )
+    assert path == f"/v1/{call}"
+    assert document == {"logits": LOGITS.tolist(), "targets": [1, 0], "bins": 10}
+    assert result.z == -np.inf
+    assert result.curve["bins"].tolist() == [1, 2]
+    with pytest.raises(AttributeError, match="has no 'nothing'; it has state, z, curve"):
+        _ = result.nothing
+
+
+def test_slices_and_state(connect: Connect) -> None:
+    """Texts of rows go as lists; a state is asked for as text."""
+    _, document, _ = asked(
+        connect,
+        "metrics",
+        logits=LOGITS,
+        targets=[1, 0],
+        slices={"region": ("north", "south")},
+        cluster=np.array([7, 7]),
+        include={"state"},
+        metrics=["accuracy"],
+    )
+    assert document["slices"] == {"region": ["north", "south"]}
+    assert document["cluster"] == [7, 7]
+    assert document["metrics"] == ["accuracy"]
+    assert (document["include"], document["state_encoding"]) == (["state"], "binary")
+
+
+def test_states(connect: Connect) -> None:
+    """A state is taken as text, as an object, and as the engine's; merging gives text."""
+    states = ["abc", {"version": 1}, Packed()]
+    path, document, result = asked(connect, "merge", iter(states))
+    assert path == "/v1/merge"
+    assert document == {"states": ["abc", {"version": 1}, "AAEC"], "state_encoding": "binary"}
+    assert result == "x"
+    path, document, _ = asked(connect, "report", Packed(), level=0.9)
+    assert (path, document) == ("/v1/report", {"state": "AAEC", "level": 0.9})
+    path, document, _ = asked(connect, "compare", reference="abc", current=Packed(), threshold=0.1)
+    assert (path, document) == ("/v1/compare", {"reference": "abc", "current": "AAEC", "threshold": 0.1})
+
+
+def test_paired_losses(connect: Connect) -> None:
+    """Losses of two models go as arrays."""
+    losses = np.array([0.5, 1.0], dtype=np.float32)
+    _, document, _ = asked(connect, "compare", reference_losses=losses, current_losses=[1, 2])
+    assert document == {"reference_losses": [0.5, 1.0], "current_losses": [1, 2]}
