@@ -26,7 +26,7 @@ from lossmeter.engine.weights import WantedWeights, class_weights, sample_weight
 from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from lossmeter.engine.batch import Batch
     from lossmeter.engine.options import Options
@@ -53,29 +53,20 @@ class Sent:
     class_weights: WantedWeights
 
 
-def the_input(inputs: Mapping[str, ArrayLike | None]) -> tuple[str, ArrayLike]:
-    """The one array of predictions that was sent, and its name.
+def read(
+    inputs: Mapping[str, ArrayLike | None], ranks: Sequence[int], temperature: float = 1.0
+) -> tuple[str, Floats]:
+    """The one array of predictions that was sent: its name, and its numbers, which the temperature can divide.
 
     Raises:
-        InvalidInputError: none, or more than one.
+        InvalidInputError: none or more than one, no numbers, another rank, or a temperature of what has none.
     """
     sent = [(name, value) for name, value in inputs.items() if value is not None]
     if len(sent) != 1:
         got = " and ".join(name for name, _ in sent) or "none"
         detail = f"exactly one of {', '.join(inputs)} is wanted, here is {got}"
         raise InvalidInputError.at(sent[1][0] if sent else "logits", detail=detail)
-    return sent[0]
-
-
-def read(
-    inputs: Mapping[str, ArrayLike | None], ranks: tuple[int, ...], temperature: float
-) -> tuple[str, Floats]:
-    """The one array of predictions that was sent, by name, as numbers that the temperature can divide.
-
-    Raises:
-        InvalidInputError: none or more than one, no numbers, another rank, or a temperature of what has none.
-    """
-    name, given = the_input(inputs)
+    [(name, given)] = sent
     values = floats(given, name, ranks=ranks)
     if temperature != 1:
         if name != "logits":

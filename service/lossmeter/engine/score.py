@@ -6,13 +6,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from lossmeter.engine.arrays import floats
 from lossmeter.engine.losses import make_loss
 from lossmeter.engine.observation import Wanted, observe
-from lossmeter.engine.options import Options, check_temperature, names, number, whole
-from lossmeter.engine.preparation import Sent, prepared, the_input
+from lossmeter.engine.options import Options, names, number, whole
+from lossmeter.engine.preparation import Sent, prepared, read
 from lossmeter.engine.reduction import reduced
-from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping, Sequence
@@ -100,14 +98,8 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
         names(include),
     )
     inputs = {"logits": logits, "probabilities": probabilities, "log_probabilities": log_probabilities}
-    name, given = the_input(inputs)
     chosen = make_loss(loss)
-    values = floats(given, name, ranks=(1, 2) if chosen.binary else (2,))
-    if temperature != 1:
-        if name != "logits":
-            detail = f"it divides logits; {name} have none"
-            raise InvalidInputError.at("temperature", detail=detail, value=temperature)
-        check_temperature(temperature, values.dtype)
+    name, values = read(inputs, (1, 2) if chosen.binary else (2,), temperature)
     ignored = None if ignore_index is None else whole(ignore_index, "ignore_index")
     sent = Sent(name, values, targets, ignored, sample_weights, class_weights)
     if slices is None and "state" not in options.include:

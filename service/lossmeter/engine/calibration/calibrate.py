@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
-from lossmeter.engine.arrays import Matrix, Vector, floats
+from lossmeter.engine.arrays import Matrix, Vector
 from lossmeter.engine.calibration.sample import Sample
 from lossmeter.engine.calibration.temperature import NoOptimumError, NoSignalError, fit
 from lossmeter.engine.calibration.vector import VectorFit, fit_vector
 from lossmeter.engine.losses import make_loss
 from lossmeter.engine.options import Options, check_word
-from lossmeter.engine.preparation import Sent, prepared, the_input
+from lossmeter.engine.preparation import Sent, prepared, read
 from lossmeter.engine.score import score
 from lossmeter.engine.two_classes import two_class_targets, two_classes
 
@@ -97,8 +97,7 @@ def calibrate(  # noqa: PLR0913  the contract's fields
     """
     check_word("method", method, get_args(Method))
     inputs = {"logits": logits, "probabilities": probabilities, "log_probabilities": log_probabilities}
-    name, given = the_input(inputs)
-    values = floats(given, name)
+    name, values = read(inputs, (1, 2))
     said: dict[str, Any] = {
         "class_weights": class_weights,
         "sample_weights": sample_weights,
