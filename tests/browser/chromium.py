@@ -129,6 +129,17 @@ class Page:
         }})()""")
         assert found, (selector, text)
 
+    def type(self, selector: str, text: str) -> None:
+        """Put a text into an input field."""
+        self.wait_for(f"!!document.querySelector({json.dumps(selector)})")
+        # As in choose: React asks the element behind its own property.
+        self.evaluate(f"""(() => {{
+            const field = document.querySelector({json.dumps(selector)});
+            const value = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value");
+            value.set.call(field, {json.dumps(text)});
+            field.dispatchEvent(new Event("input", {{bubbles: true}}));
+        }})()""")
+
     def text(self, selector: str) -> str:
         """The text of an element, which must have some, sooner or later."""
         return str(self.wait_for(f"document.querySelector({json.dumps(selector)})?.textContent"))

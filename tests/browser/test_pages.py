@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import pytest
+
+from servers import running
+
 if TYPE_CHECKING:
     from browser.chromium import Page
 
@@ -31,6 +35,26 @@ def test_swagger_ui_scores_the_five_class_example(address: str, page: Page) -> N
     )
     assert page.text(f"{OPERATION} .live-responses-table .response .response-col_status").startswith("200")
     assert_quiet(page)
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "key"])
+def test_swagger_ui_authorizes(page: Page, scheme: str) -> None:
+    """Where keys are asked, a person presses Authorize, types a key, and may then execute."""
+    with running(api_keys="the-key") as server:
+        page.open(f"{server.url}/docs")
+        page.click(".scheme-container .authorize")
+        field = {"bearer": "#auth-bearer-value", "key": "#api_key_value"}[scheme]
+        page.type(field, "the-key")
+        page.click(f".auth-container:has({field}) .auth-btn-wrapper .authorize")
+        page.click(".auth-container .btn-done")
+        page.click(f"{OPERATION} .opblock-summary-control")
+        page.choose(f"{OPERATION} .examples-select-element", "five classes")
+        page.click(f"{OPERATION} .try-out__btn")
+        page.click(f"{OPERATION} .execute")
+        assert page.text(f"{OPERATION} .live-responses-table .response .response-col_status").startswith(
+            "200"
+        )
+        assert_quiet(page)
 
 
 def test_redoc_shows_the_operation(address: str, page: Page) -> None:

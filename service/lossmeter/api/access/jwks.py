@@ -22,10 +22,10 @@ LOG: Final = logging.getLogger("lossmeter")
 
 FRESH_SECONDS: Final = 300.0
 STALE_SECONDS: Final = 24 * 3600.0
-RETRY_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 5.0
 """Between two fetches at least, so that tokens with made-up key ids cannot make us hammer the issuer."""
 
-FETCH_SECONDS: Final = 5.0
+FETCH_SECONDS: Final = 4.0
 MOST_BYTES: Final = 512 * 1024
 
 
