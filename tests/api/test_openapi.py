@@ -105,6 +105,8 @@ def test_operations() -> None:
         ("post", "/v1/softmax"): "softmax",
         ("post", "/v1/divergence"): "divergence",
         ("post", "/v1/class-weights"): "class_weights",
+        ("post", "/v1/metrics"): "metrics",
+        ("get", "/v1/metrics"): "metric_catalogue",
         ("post", "/v1/merge"): "merge",
         ("get", "/v2"): "server_metadata",
         ("get", "/v2/health/live"): "server_live",
@@ -167,6 +169,7 @@ def test_fields_are_described(name: str) -> None:
     ("name", "function"),
     [
         ("ScoreRequest", engine.score),
+        ("MetricsRequest", engine.measure),
         ("SoftmaxRequest", engine.softmax),
         ("DivergenceRequest", engine.divergence),
         ("ClassWeightsRequest", engine.class_weights),

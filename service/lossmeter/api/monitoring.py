@@ -5,10 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lossmeter import engine
+from lossmeter.api.answers import arguments, members, of_slices, with_state
 from lossmeter.api.schemas.state import encoded
 
 if TYPE_CHECKING:
     from lossmeter.api.schemas.merge import MergeRequest
+    from lossmeter.api.schemas.metrics import MetricsRequest
+    from lossmeter.settings import Settings
+
+
+def metrics(request: MetricsRequest, settings: Settings) -> dict[str, Any]:
+    """The metrics of a batch, of its slices, and its state."""
+    measured = engine.measure(**arguments(request), threads=settings.threads)
+    document = members(measured, "count", "ignored", "weight", "class_weights", "metrics", "undefined")
+    if measured.slices is not None:
+        document["slices"] = of_slices(measured.slices)
+    return with_state(document, measured.state, request)
+
+
+def catalogue() -> dict[str, Any]:
+    """Every metric."""
+    names = ("name", "title", "summary", "formula", "reference", "additive")
+    return {
+        "metrics": [{name: getattr(metric, name) for name in names} for metric in engine.METRICS.values()]
+    }
 
 
 def merge(request: MergeRequest) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""GET /v1/losses: its answer."""
+"""GET /v1/losses and GET /v1/metrics: their answers."""
 
 from __future__ import annotations
 
@@ -25,3 +25,22 @@ class LossCatalogue(BaseModel):
     """Every loss that /v1/score takes."""
 
     losses: list[LossDescription] = Field(description="In the order of the documentation.")
+
+
+class MetricDescription(BaseModel):
+    """One metric of the catalogue."""
+
+    name: str = Field(description="Its name in a request and in an answer.")
+    title: str = Field(description="Its name in prose.")
+    summary: str = Field(description="What it is, in one sentence.")
+    formula: str = Field(description="What it is, in LaTeX.")
+    reference: str = Field(description="Where it comes from.")
+    additive: bool = Field(
+        description="Whether a state is enough for it; if not, it needs every row, and /v1/report has none of it."
+    )
+
+
+class MetricCatalogue(BaseModel):
+    """Every metric that /v1/metrics measures."""
+
+    metrics: list[MetricDescription] = Field(description="In the order of the alphabet.")

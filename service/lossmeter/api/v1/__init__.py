@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from lossmeter.api.v1 import class_weights, divergence, losses, merge, score, softmax
+from lossmeter.api.v1 import class_weights, divergence, losses, merge, metrics, score, softmax
 
 router = APIRouter(prefix="/v1")
-for endpoint in (score, losses, softmax, divergence, class_weights, merge):
+for endpoint in (score, losses, softmax, divergence, class_weights, metrics, merge):
     router.include_router(endpoint.router)
