@@ -28,8 +28,8 @@ def mean(cells: Cells) -> Fraction:
 def test_parts_of_the_slices_add_up_exactly(reference: Cells, current: Cells) -> None:
     """Mix, label shift and the rest of all slices are the change of the mean, as fractions."""
     change = mean(current) - mean(reference)
-    found = split(reference, current, float(change))
-    assert sum((each.total for each in found.of_slices.values()), Fraction(0)) == change
+    found, of_slices = split(reference, current, float(change))
+    assert sum((each.total for each in of_slices.values()), Fraction(0)) == change
     assert found.mix + found.label_shift + found.within + found.residual == pytest.approx(
         float(change), abs=1e-300
     )
@@ -47,20 +47,24 @@ def window(**slices: list[tuple[int, float]]) -> Cells:
 def test_each_cause_is_told_from_the_others() -> None:
     """More rows of a bad slice are mix, more of a hard class label shift, worse predictions neither."""
     before = window(north=[(50, 0.1), (50, 0.5)], south=[(50, 1.0), (50, 2.0)])
-    mixed = split(before, window(north=[(25, 0.1), (25, 0.5)], south=[(75, 1.0), (75, 2.0)]), 0.3)
+    mixed, _ = split(before, window(north=[(25, 0.1), (25, 0.5)], south=[(75, 1.0), (75, 2.0)]), 0.3)
     assert (mixed.label_shift, mixed.within) == (0, 0)
     assert mixed.mix == pytest.approx(0.3)
-    shifted = split(before, window(north=[(25, 0.1), (75, 0.5)], south=[(50, 1.0), (50, 2.0)]), 0.05)
+    shifted, of_slices = split(
+        before, window(north=[(25, 0.1), (75, 0.5)], south=[(50, 1.0), (50, 2.0)]), 0.05
+    )
     assert (shifted.mix, shifted.within) == (0, 0)
-    assert shifted.of_slices["south"].total == 0
-    worse = split(before, window(north=[(50, 0.1), (50, 0.5)], south=[(50, 1.5), (50, 2.0)]), 0.125)
+    assert of_slices["south"].total == 0
+    worse, of_slices = split(
+        before, window(north=[(50, 0.1), (50, 0.5)], south=[(50, 1.5), (50, 2.0)]), 0.125
+    )
     assert (worse.mix, worse.label_shift) == (0, 0)
     assert worse.within == 0.125
-    assert float(worse.of_slices["south"].within) == 0.125
+    assert float(of_slices["south"].within) == 0.125
 
 
 def test_a_slice_of_one_window_alone_is_mix() -> None:
     """A slice that is new moves the mean by its share and its distance from the mean."""
-    found = split(window(north=[(100, 1.0)]), window(north=[(100, 1.0)], east=[(100, 3.0)]), 1.0)
+    found, of_slices = split(window(north=[(100, 1.0)]), window(north=[(100, 1.0)], east=[(100, 3.0)]), 1.0)
     assert (found.mix, found.label_shift, found.within) == (1.0, 0, 0)
-    assert float(found.of_slices["east"].mix) == 0.75
+    assert float(of_slices["east"].mix) == 0.75

@@ -72,7 +72,7 @@ def drift(reference: Vector, current: Vector, rows: tuple[float, float]) -> Drif
         psi=float(np.add.reduce(terms)),
         psi_by_class=terms,
         psi_smoothed=float(np.add.reduce(_psi_terms(half[0], half[1]))),
-        psi_by_chance=(np.count_nonzero(p + q) - 1) * (1 / rows[0] + 1 / rows[1]),
+        psi_by_chance=(int(np.count_nonzero(p + q)) - 1) * (1 / rows[0] + 1 / rows[1]),
         absent_in_reference=np.flatnonzero((p == 0) & (q > 0)).tolist(),
         absent_in_current=np.flatnonzero((q == 0) & (p > 0)).tolist(),
     )

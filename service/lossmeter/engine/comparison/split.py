@@ -58,18 +58,20 @@ class Split:
         label_shift: the part of the mix of true classes within slices.
         within: the part of the losses of the same class in the same slice.
         residual: what the three, rounded, leave of the change, rounded: a unit in the last place or 0.
-        of_slices: the exact parts of each slice.
     """
 
     mix: float
     label_shift: float
     within: float
     residual: float
-    of_slices: Mapping[str, Parts]
 
 
-def split(reference: Cells, current: Cells, change: float) -> Split:
-    """Split ``change``, the difference of the two means, over slices and classes; both windows have some weight."""
+def split(reference: Cells, current: Cells, change: float) -> tuple[Split, Mapping[str, Parts]]:
+    """Split ``change``, the difference of the two means, over slices and classes; both windows have some weight.
+
+    Returns:
+        the parts of the change, and the exact ones of every slice, which add up to them.
+    """
     before, after = _Window(reference), _Window(current)
     middle = (before.mean() + after.mean()) / 2
     slices = {name: _parts(name, before, after, middle) for name in sorted({*reference, *current})}
@@ -77,7 +79,7 @@ def split(reference: Cells, current: Cells, change: float) -> Split:
     label_shift = nearest(sum((each.label_shift for each in slices.values()), Fraction(0)))
     within = nearest(sum((each.within for each in slices.values()), Fraction(0)))
     residual = change - (mix + label_shift + within)
-    return Split(mix, label_shift, within, residual + 0.0, slices)
+    return Split(mix, label_shift, within, residual + 0.0), slices
 
 
 class _Window:

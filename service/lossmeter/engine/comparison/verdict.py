@@ -55,34 +55,31 @@ def judged(inference: Inference | None, threshold: float, level: float) -> Verdi
     return Verdict("inconclusive", reason, _growth(inference, threshold, level))
 
 
+def judged_infinite(counts: tuple[int, int], p_value: float | None, finite: Verdict, level: float) -> Verdict:
+    """The verdict where some losses are infinite, so that means have no difference.
+
+    Two questions are asked, each at half of what ``level`` leaves: whether infinite losses have become more frequent,
+    and whether the finite ones are worse. One of them suffices for ``worse``; nothing does for ``ok``.
+
+    Args:
+        counts: rows with an infinite loss, of the reference and now.
+        p_value: of "no more frequent now", one-sided; None where rows are not independent.
+        finite: the verdict on the finite losses.
+        level: of the intervals.
+    """
+    said = f"{counts[0]} losses of the reference and {counts[1]} now are infinite"
+    if p_value is not None and p_value < (1 - level) / 4:
+        return Verdict("worse", f"{said}: more frequent than chance makes them, p = {p_value:.2g}")
+    if finite.word == "worse":
+        return Verdict("worse", f"{said}; of the finite ones, {finite.reason}")
+    return Verdict(
+        "inconclusive", f"{said}: their means have no difference, and the finite ones are not surely worse"
+    )
+
+
 def _growth(inference: Inference, threshold: float, level: float) -> float | None:
     """The error falls with the root of the rows; with 80 % power it must be so many times below the distance."""
     distance = abs(nearest(inference.value) - threshold)
     wanted = quantile((1 + level) / 2, inference.freedom) + NormalDist().inv_cdf(POWER)
     growth = (wanted * nearest(inference.error) / distance) ** 2 if distance else math.inf
     return max(growth, 1.0) if math.isfinite(growth) else None
-
-
-def more_infinite(reference: tuple[int, int], current: tuple[int, int]) -> float:
-    """One-sided p-value of "infinite losses are no more frequent now": Fisher's exact test.
-
-    Args:
-        reference: units with an infinite loss, and all units.
-        current: the same.
-
-    The hypergeometric tail, summed from its first term by ratios; its relative error is that of lgamma, 1e-15 n log n.
-    """
-    (few, n), (many, m) = reference, current
-    infinite = few + many
-    log_term = _log_choose(m, many) + _log_choose(n, few) - _log_choose(n + m, infinite)
-    term = whole = math.exp(log_term)
-    for k in range(many, min(infinite, m)):
-        term *= (m - k) * (infinite - k) / ((k + 1) * (n - infinite + k + 1))
-        whole += term
-        if term < whole * 1e-17:
-            break
-    return min(1.0, whole)
-
-
-def _log_choose(n: int, k: int) -> float:
-    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

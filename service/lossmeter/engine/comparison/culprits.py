@@ -1,0 +1,115 @@
+"""The slices of two windows, ranked by what they add to the change of the mean loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lossmeter.engine.comparison.exact import nearest
+from lossmeter.engine.comparison.inference import of_difference
+from lossmeter.engine.comparison.window import Window, window_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from lossmeter.engine.comparison.inference import Inference
+    from lossmeter.engine.comparison.split import Parts
+    from lossmeter.engine.state import Slice
+
+MOST_SLICES = 100
+"""So many are told, those that add most first; p-values are adjusted for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceChange:
+    """A slice in both windows; the parts are its share of the change of the whole mean.
+
+    Attributes:
+        dimension: which.
+        value: the slice's value in it.
+        reference: what it was.
+        current: what it is.
+        difference: of the mean losses of the slice.
+        interval: of ``difference``, for this slice alone.
+        p_value: of no difference, for this slice alone.
+        adjusted_p_value: the same, with regard to how many slices were looked at (Holm): below 0.05 in one of twenty
+            comparisons in which no slice has changed.
+        contribution: what it adds to the change of the mean; the sum of the next three.
+        mix: because it has more, or fewer, of the rows.
+        label_shift: because its true classes are others.
+        within: because the same class in it costs more, or less.
+        caution: why interval and p-values are not to be relied upon.
+    """
+
+    dimension: str
+    value: str
+    reference: Window | None
+    current: Window | None
+    difference: float | None
+    interval: tuple[float, float] | None
+    p_value: float | None
+    adjusted_p_value: float | None
+    contribution: float
+    mix: float
+    label_shift: float
+    within: float
+    caution: str | None
+
+
+def culprits(
+    parts: Mapping[str, Mapping[str, Parts]],
+    reference: Mapping[str, Mapping[str, Slice]],
+    current: Mapping[str, Mapping[str, Slice]],
+    level: float,
+) -> list[SliceChange]:
+    """Every slice of every dimension in ``parts``, that which adds most to the loss first, at most ``MOST_SLICES``."""
+    changes = [
+        _change(
+            (dimension, value), each, reference[dimension].get(value), current[dimension].get(value), level
+        )
+        for dimension, of_values in parts.items()
+        for value, each in of_values.items()
+    ]
+    sure = [place for place, each in enumerate(changes) if each.caution is None]
+    adjusted = holm([changes[place].p_value or 0.0 for place in sure])
+    for place, p_value in zip(sure, adjusted, strict=True):
+        changes[place] = replace(changes[place], adjusted_p_value=p_value)
+    changes.sort(key=lambda each: (-each.contribution, each.dimension, each.value))
+    return changes[:MOST_SLICES]
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values that may be held against one level whatever their number, in the order given.
+
+    Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J. Statist. 6 (1979).
+    """
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
+
+
+def _change(
+    name: tuple[str, str], parts: Parts, before: Slice | None, after: Slice | None, level: float
+) -> SliceChange:
+    reference, first = (None, None) if before is None else window_of(before.moments, before.count, level)
+    current, second = (None, None) if after is None else window_of(after.moments, after.count, level)
+    inference: Inference | None = None
+    if first is not None and second is not None:
+        inference = of_difference(first, second)
+    return SliceChange(
+        dimension=name[0],
+        value=name[1],
+        reference=reference,
+        current=current,
+        difference=None if inference is None else nearest(inference.value),
+        interval=None if inference is None else inference.interval(level),
+        p_value=None if inference is None else inference.p_value(),
+        adjusted_p_value=None,
+        contribution=nearest(parts.total),
+        mix=nearest(parts.mix),
+        label_shift=nearest(parts.label_shift),
+        within=nearest(parts.within),
+        caution="it is in one window alone" if inference is None else inference.caution,
+    )
