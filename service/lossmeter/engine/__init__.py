@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+from lossmeter.engine.calibration import Calibration, calibrate
 from lossmeter.engine.class_weights import class_weights
+from lossmeter.engine.comparison import Comparison, PairedComparison, Report, compare, compare_paired, report
 from lossmeter.engine.divergences import divergence
 from lossmeter.engine.losses import LOSSES, Loss, make_loss
 from lossmeter.engine.measure import Measured, measure
@@ -21,23 +23,31 @@ from lossmeter.engine.state import Moments, Slice, State, merge
 __all__ = [
     "LOSSES",
     "METRICS",
+    "Calibration",
     "ClassWeights",
+    "Comparison",
     "DivergenceResult",
     "KLBreakdown",
     "Loss",
     "Measured",
     "Metric",
     "Moments",
+    "PairedComparison",
     "Parameter",
+    "Report",
     "Scores",
     "Slice",
     "SoftmaxResult",
     "State",
+    "calibrate",
     "class_weights",
+    "compare",
+    "compare_paired",
     "divergence",
     "make_loss",
     "measure",
     "merge",
+    "report",
     "score",
     "softmax",
 ]
