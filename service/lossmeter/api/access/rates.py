@@ -87,9 +87,9 @@ class Buckets:
 
     def _place(self, mark: int, now: int) -> int:
         """Where the caller's record is; for one that is new, the place of one whose bucket is full, or soon will be."""
-        places = [(mark + step) % SLOTS * RECORD.size for step in range(NEAR)]
-        soonest, best = None, places[0]
-        for place in places:
+        soonest, best = None, 0
+        for step in range(NEAR):
+            place = (mark + step) % SLOTS * RECORD.size
             known, full_at = RECORD.unpack_from(self._table, place)
             if known == mark:
                 return place
