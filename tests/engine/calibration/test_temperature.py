@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.special import log_softmax, softmax
 
-from lossmeter.engine import divergence, score
+from lossmeter.engine import divergence, measure, score
 from lossmeter.engine.calibration import calibrate
 
 
@@ -185,3 +185,30 @@ def test_threads_change_no_bit() -> None:
     logits, targets = batch(10, n=60_000)
     one, two = (calibrate(logits=logits, targets=targets, threads=each) for each in (1, 2))
     assert (one.temperature, one.miscalibration) == (two.temperature, two.miscalibration)
+
+
+@pytest.mark.parametrize("binning", ["equal_width", "equal_mass"])
+def test_reliability_is_told_before_and_after(binning: Any) -> None:  # noqa: ANN401  a literal
+    """The curves are those of ``measure``, and after scaling confidence is nearer to accuracy."""
+    logits, targets = batch(11, n=4000, heat=3.0)
+    found = calibrate(logits=logits, targets=targets, bins=10, binning=binning)
+    said: dict[str, Any] = {"metrics": ["reliability_curve"], "bins": 10, "binning": binning}
+    curves = (found.reliability_curve_before, found.reliability_curve_after)
+    distances = []
+    for curve, heat in zip(curves, (1.0, found.temperature or 0.0), strict=True):
+        expected = measure(logits=logits, targets=targets, temperature=heat, **said).metrics[
+            "reliability_curve"
+        ]
+        assert isinstance(curve, dict)
+        assert isinstance(expected, dict)
+        assert all(np.array_equal(curve[part], expected[part]) for part in expected)
+        distances.append(np.average(np.abs(curve["confidence"] - curve["accuracy"]), weights=curve["weight"]))
+    assert distances[1] < distances[0] / 3
+
+
+def test_soft_truths_have_no_reliability_and_say_so() -> None:
+    """A truth that is shared has a temperature, but no accuracy."""
+    found = calibrate(logits=[[2.0, 0.0], [0.0, 1.0]], targets=[[0.7, 0.3], [0.4, 0.6]])
+    assert found.temperature is not None
+    assert found.reliability_curve_before is found.reliability_curve_after is None
+    assert {"reliability_curve_before", "reliability_curve_after"} == set(found.undefined)

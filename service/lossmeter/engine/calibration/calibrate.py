@@ -12,6 +12,8 @@ from lossmeter.engine.calibration.sample import Sample
 from lossmeter.engine.calibration.temperature import NoOptimumError, NoSignalError, fit
 from lossmeter.engine.calibration.vector import VectorFit, fit_vector
 from lossmeter.engine.losses import make_loss
+from lossmeter.engine.measure import measure
+from lossmeter.engine.metrics import Answer
 from lossmeter.engine.options import Options, check_word
 from lossmeter.engine.preparation import Sent, prepared, read
 from lossmeter.engine.score import score
@@ -22,10 +24,14 @@ if TYPE_CHECKING:
 
     from lossmeter.engine.arrays import Floats
     from lossmeter.engine.class_batch import ClassBatch
+    from lossmeter.engine.evidence import Binning
+    from lossmeter.engine.measure import Measured
     from lossmeter.engine.results import Scores
     from lossmeter.engine.weights import WantedWeights
 
 Method: TypeAlias = Literal["temperature", "vector"]
+
+CURVES = ("reliability_curve_before", "reliability_curve_after")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -43,6 +49,8 @@ class Calibration:
             as sent from the scaled ones, which is that difference to its last digits; with "vector" the difference.
         count: rows that are not ignored.
         ignored: rows that are.
+        reliability_curve_before: the metric of that name, as sent.
+        reliability_curve_after: the same once scaled.
         iterations: Newton steps.
         gradient_norm: with "vector", the largest slope that is left.
         undefined: why, for everything that could not be told.
@@ -57,6 +65,8 @@ class Calibration:
     miscalibration: float | None = None
     count: int
     ignored: int
+    reliability_curve_before: Answer | None = None
+    reliability_curve_after: Answer | None = None
     iterations: int = 0
     gradient_norm: float | None = None
     undefined: dict[str, str] = field(default_factory=dict)
@@ -72,6 +82,8 @@ def calibrate(  # noqa: PLR0913  the contract's fields
     class_weights: WantedWeights = None,
     sample_weights: ArrayLike | None = None,
     ignore_index: int | None = None,
+    bins: int = 15,
+    binning: Binning = "equal_width",
     tolerance: float = 1e-6,
     threads: int | None = None,
 ) -> Calibration:
@@ -86,6 +98,8 @@ def calibrate(  # noqa: PLR0913  the contract's fields
         class_weights: as in ``score``.
         sample_weights: as in ``score``.
         ignore_index: as in ``score``.
+        bins: of the reliability curves.
+        binning: of the reliability curves: ``equal_width`` or ``equal_mass``.
         tolerance: how far a row of probabilities may be from summing to 1.
         threads: how many threads may work; None for one per core.
 
@@ -103,18 +117,23 @@ def calibrate(  # noqa: PLR0913  the contract's fields
         "sample_weights": sample_weights,
         "threads": threads,
     }
+    sent: dict[str, Any] = {name: values, "targets": targets, "ignore_index": ignore_index}
     loss = "cross_entropy" if values.ndim > 1 else "binary_cross_entropy"
-    sent: dict[str, Any] = {name: values, "targets": targets, "loss": loss, "ignore_index": ignore_index}
-    before = score(**sent, **said, tolerance=tolerance, include=())  # refuses what cannot be scored
+    before = score(
+        **sent, **said, loss=loss, tolerance=tolerance, include=()
+    )  # refuses what cannot be scored
+    seen: dict[str, Any] = {"metrics": ["reliability_curve"], "bins": bins, "binning": binning}
+    curves = [measure(**sent, **said, **seen, tolerance=tolerance)]
     said["class_weights"] = before.class_weights
     asked: dict[str, Any] = {**said, **_as_logits(name, values, targets, ignore_index, sample_weights)}
     with np.errstate(all="ignore"):
         fitted = _fitted(_sample(asked), method)
     after = None
-    if fitted.temperature is not None or fitted.scaled is not None:
+    if fitted.reason is None:
         scaled = asked if fitted.scaled is None else {**asked, "logits": fitted.scaled}
         after = score(**scaled, temperature=fitted.temperature or 1.0, include=()).loss
-    return _answer(method, before, after, fitted)
+        curves.append(measure(**scaled, **seen, temperature=fitted.temperature or 1.0))
+    return _answer(method, (before, after), fitted, curves)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -146,12 +165,14 @@ def _fitted(sample: Sample, method: Method) -> _Fitted:
     return _Fitted(vector=vector, scaled=vector.scaled(sample.logits), iterations=vector.iterations)
 
 
-def _answer(method: Method, before: Scores, after: float | None, fitted: _Fitted) -> Calibration:
+def _answer(
+    method: Method, losses: tuple[Scores, float | None], fitted: _Fitted, curves: list[Measured]
+) -> Calibration:
+    before, after = losses
     vector, removed = fitted.vector, fitted.removed
     if vector is not None and after is not None and before.loss is not None:
         removed = before.loss - after + 0.0
-    fits = ("temperature",) if method == "temperature" else ("scales", "biases")
-    missing = (*fits, "log_loss_after", "miscalibration", "reliability_curve_after")
+    found = [measured.metrics.get("reliability_curve") for measured in curves]
     return Calibration(
         method=method,
         temperature=fitted.temperature,
@@ -162,10 +183,22 @@ def _answer(method: Method, before: Scores, after: float | None, fitted: _Fitted
         miscalibration=removed,
         count=before.count,
         ignored=before.ignored,
+        **dict(zip(CURVES, found, strict=False)),
         iterations=fitted.iterations,
         gradient_norm=None if vector is None else vector.gradient_norm,
-        undefined={} if fitted.reason is None else dict.fromkeys(missing, fitted.reason),
+        undefined=_undefined(method, fitted.reason, curves),
     )
+
+
+def _undefined(method: Method, reason: str | None, curves: list[Measured]) -> dict[str, str]:
+    """Why there is no optimum, and why there are no curves."""
+    fits = ("temperature",) if method == "temperature" else ("scales", "biases")
+    missing = (*fits, "log_loss_after", "miscalibration", CURVES[1])
+    undefined = {} if reason is None else dict.fromkeys(missing, reason)
+    for name, measured in zip(CURVES, curves, strict=False):
+        if "reliability_curve" in measured.undefined:
+            undefined[name] = measured.undefined["reliability_curve"]
+    return undefined
 
 
 def _as_logits(
