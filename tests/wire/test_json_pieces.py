@@ -15,6 +15,8 @@ from lossmeter.wire.json import DEFAULT_DEPTH, decode
 
 ROW = b"[" + b",".join([b"1.25"] * 100) + b"]"
 MATRIX = b"[" + b",".join([ROW] * 2500) + b"]"
+VECTOR = b"[" + b",".join([b"1.25"] * 250_000) + b"]"
+"""Numbers for five pieces."""
 BOUNDARY = MATRIX.index(b"],", 1 + (1 << 18)) + 1
 """Where the first piece of the matrix ends."""
 
@@ -52,28 +54,42 @@ def test_space_between_pieces_is_taken(space: bytes) -> None:
     assert found.shape == (2500, 100)
 
 
+DAMAGE = (
+    b"[",
+    b"]",
+    b",",
+    b'"',
+    b'"NaN",',
+    b"1e400",
+    b"-",
+    b"[1],",
+    b"[],",
+    b"{}",
+    b"\\",
+    b" ",
+    b"\x0c",
+    b"]]",
+    b"],[",
+    b"null,",
+    b"true",
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    at=st.integers(0, len(VECTOR)) | st.integers(0, 4) | st.integers(len(VECTOR) - 4, len(VECTOR)),
+    damage=st.sampled_from(DAMAGE),
+)
+def test_damage_to_a_vector_is_judged_alike(at: int, damage: bytes) -> None:
+    """A few bytes put into a large vector anywhere."""
+    body = b'{"a":' + VECTOR[:at] + damage + VECTOR[at:] + b',"b":1}'
+    assert outcome(decode, body) == outcome(json_exact.read, body)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     at=st.integers(0, len(MATRIX)) | st.integers(BOUNDARY - 4, BOUNDARY + 4),
-    damage=st.sampled_from(
-        [
-            b"[",
-            b"]",
-            b",",
-            b'"',
-            b'"NaN",',
-            b"1e400",
-            b"-",
-            b"[1],",
-            b"[],",
-            b"{}",
-            b"\\",
-            b" ",
-            b"\x0c",
-            b"]]",
-            b"],[",
-        ]
-    ),
+    damage=st.sampled_from(DAMAGE),
 )
 def test_damage_is_judged_alike(at: int, damage: bytes) -> None:
     """A few bytes put into a large matrix anywhere, at a cut above all."""
@@ -96,8 +112,26 @@ def test_damage_is_judged_alike(at: int, damage: bytes) -> None:
         MATRIX + MATRIX,
         MATRIX + b"]",
         b"[" + MATRIX,
+        VECTOR,
+        b'{"a":' + VECTOR + b',"b":' + MATRIX + b',"c":' + VECTOR + b"}",
+        b'{"a":[{"b":' + MATRIX + b"}]}",
+        b'{"a":[{"b":' + MATRIX + b' \n}] , "c":[[1]] }',
+        b'{"a":[' + VECTOR + b"," + VECTOR + b"]}",
+        b'{"a":[' + VECTOR[:-1] + b"," + VECTOR + b"]]}",
+        b'{"a":"' + VECTOR + b'"}',
+        b'{"a":"x' + VECTOR + b'y","b":' + VECTOR + b"}",
+        b"[" * 63 + VECTOR + b"]" * 63,
+        b"[" * 64 + VECTOR + b"]" * 64,
+        b'{"a":' + VECTOR + b',"a":' + VECTOR + b"}",
+        VECTOR[:-1] + b",]",
+        VECTOR[:1] + b"," + VECTOR[1:],
+        VECTOR + VECTOR,
+        VECTOR[:-1],
+        VECTOR[:-1] + b',"Infinity"]',
+        b"[" + b",".join([b"[1]"] * 400_000) + b"]",
+        b"[" + b",".join([b"[1]"] * 400_000),
     ],
-    ids=range(12),
+    ids=range(30),
 )
 def test_large_documents_are_judged_alike(body: bytes) -> None:
     """Matrices inside strings, in duplicate keys, too deep, twice, and beside numbers that are too large."""

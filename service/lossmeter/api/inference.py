@@ -106,6 +106,8 @@ def _options(model: str, sent: Mapping[str, object]) -> dict[str, Any]:
         for name, value in sent.items()
         if name not in _PASSED_OVER and not name.startswith(_RESERVED)
     }
+    if not parameters:
+        return {"reduction": "none"}
     try:
         found = document.read(PARAMETERS[model], parameters).arguments()
     except InvalidInputError as error:

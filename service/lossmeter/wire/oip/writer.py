@@ -22,6 +22,9 @@ BINARY: Final = "application/octet-stream"
 
 _NAMES: Final[Mapping[type[np.generic], str]] = {np.float64: "FP64", np.float32: "FP32"}
 
+_SMALL: Final = 1 << 14
+"""Up to so many numbers, JSON is written at once."""
+
 _PART: Final = 1 << 18
 """Bytes of a binary part: enough for a network, little for a buffer."""
 
@@ -52,10 +55,12 @@ def write_answer(head: Mapping[str, str], outputs: Sequence[Output]) -> Answer:
     """
     document = {**head, "outputs": [_described(output) for output in outputs]}
     chunks = [_bytes_of(output.values) for output in outputs if output.binary]
-    if not chunks:
+    if not chunks and sum(output.values.size for output in outputs) > _SMALL:
         return Answer(JSON, None, None, json.encode_in_parts(document))
     # The header goes out before the body, so the document's length must be known by then.
     text = json.encode(document)
+    if not chunks:
+        return Answer(JSON, None, len(text), iter((text,)))
     return Answer(BINARY, len(text), len(text) + sum(map(len, chunks)), _parts(text, chunks))
 
 
