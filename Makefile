@@ -16,6 +16,7 @@ CLIENTS = build/clients
 
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 WHEEL = build/wheel
+FUSED = build/fused
 UV = $(BIN)/uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
 	--no-emit-index-url --no-header
 
@@ -33,11 +34,15 @@ help:
 run: $(VENV)/lossmeter
 	@exec $(BIN)/lossmeter serve
 
-test: lint clients
+test: lint clients $(FUSED)/installed
 	$(BIN)/coverage erase
-	@# The 60-digit oracles are slow and touch nothing new: they run beside the others, on another core, unmeasured.
+	@# The 60-digit oracles are slow and touch nothing new: they run beside the others, on another core, unmeasured,
+	@# and so do the laws of the losses with the compiled loops, which the other tests do without.
 	@mkdir -p build; \
-	$(BIN)/python -m pytest -q tests/engine/accuracy >build/accuracy.txt 2>&1 & oracles=$$!; \
+	{ $(BIN)/python -m pytest -q tests/engine/accuracy && \
+	  PYTHONPATH=$(FUSED) $(BIN)/python -m pytest -q tests/engine/test_fused.py tests/engine/losses \
+		tests/engine/accuracy/test_hard_target_bounds.py tests/engine/accuracy/test_shared_target_bounds.py; \
+	} >build/accuracy.txt 2>&1 & oracles=$$!; \
 	$(BIN)/coverage run -m pytest --ignore=tests/engine/accuracy; others=$$?; \
 	wait $$oracles; exact=$$?; cat build/accuracy.txt; exit $$((others | exact))
 	$(BIN)/coverage combine --quiet
@@ -111,6 +116,11 @@ $(VENV)/lossmeter: $(VENV)/locked $(WHEEL)/built
 
 $(VENV)/extras-$(EXTRAS): $(VENV)/lossmeter
 	$(PIP) install "$$(echo $(WHEEL)/*.whl)[$(EXTRAS)]"
+	@touch $@
+
+# Beside the environment, not in it: most people have no Numba, so most tests must do without.
+$(FUSED)/installed: $(BIN)/python
+	$(PIP) install --no-deps --upgrade --target $(FUSED) numba llvmlite
 	@touch $@
 
 FORCE:

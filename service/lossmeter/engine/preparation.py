@@ -18,9 +18,11 @@ from lossmeter.engine.binary_predictions import (
 )
 from lossmeter.engine.binary_targets import binary_targets
 from lossmeter.engine.class_batch import ClassBatch
+from lossmeter.engine.fused import kernels
 from lossmeter.engine.losses import BinaryLoss, DivergenceLoss, Loss, TargetLoss
 from lossmeter.engine.options import check_temperature
 from lossmeter.engine.predictions import Logits, LogProbabilities, Predictions, Probabilities
+from lossmeter.engine.predictions.fused_logits import FusedLogits
 from lossmeter.engine.targets import Targets, class_targets
 from lossmeter.engine.weights import WantedWeights, class_weights, sample_weights
 from lossmeter.errors import InvalidInputError
@@ -113,7 +115,8 @@ def _is_linear(loss: TargetLoss | DivergenceLoss) -> bool:
 
 def _predictions(sent: Sent, truth: Targets, options: Options, *, swift: bool) -> Predictions:
     if sent.name == "logits":
-        return Logits(sent.values, truth.ignored, temperature=options.temperature, swift=swift)
+        read = Logits if kernels() is None else FusedLogits
+        return read(sent.values, truth.ignored, temperature=options.temperature, swift=swift)
     kind = Probabilities if sent.name == "probabilities" else LogProbabilities
     return kind(sent.values, truth.ignored, options.tolerance)
 

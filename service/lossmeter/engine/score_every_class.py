@@ -121,7 +121,7 @@ def _explain(batch: ClassBatch, rows: Chosen, output: Output) -> None:
 def _plain_shares(batch: ClassBatch, rows: Chosen, loss: TargetLoss) -> Matrix:
     """The shares, float32 where that is what was sent and nothing changes it."""
     if batch.weights.of_classes is None and loss.class_factors() is None:
-        sent = batch.targets.as_sent(rows)
+        sent = batch.targets.as_sent(rows, by_row=batch.predictions.by_row)
         if sent is not None and sent.dtype == batch.dtype and not batch.options.label_smoothing:
             return sent
     return _shares(batch, rows, loss)

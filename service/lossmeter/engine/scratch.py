@@ -35,9 +35,15 @@ def matrix(
     return flat.reshape(rows, classes) if classes >= LONG_ROW else flat.reshape(classes, rows).T
 
 
+def rows(name: str, count: int, classes: int, dtype: np.dtype[Any]) -> Matrix:
+    """An uninitialised ``Float[count, classes]`` whose rows lie one after the other, however short they are."""
+    size = count * classes
+    return matrix(name, 1, max(size, LONG_ROW), dtype).reshape(-1)[:size].reshape(count, classes)
+
+
 def flat(block: Matrix) -> Matrix:
     """The numbers of such a matrix in the order of its memory, as a view."""
-    return block.reshape(-1) if block.shape[1] >= LONG_ROW else block.T.reshape(-1)
+    return block.reshape(-1) if block.flags.c_contiguous else block.T.reshape(-1)
 
 
 def places(columns: Indices, classes: int) -> Indices:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lossmeter.engine import blocks, scratch
 from lossmeter.engine.arrays import Indices, Mask, Matrix, Vector, floats, offenders, rectangle
+from lossmeter.engine.fused import kernels
 from lossmeter.engine.numerics import LONG_ROW, row_sums
 from lossmeter.errors import InvalidInputError
 
@@ -45,9 +46,11 @@ class Targets:
         scored = self.indices if self.ignored is None else self.indices[~self.ignored]
         return np.bincount(scored, minlength=self.classes).astype(np.float64)
 
-    def as_sent(self, rows: Chosen) -> Matrix | None:
-        """Some rows of distributions that lie along their own memory, to be read only; None for others."""
-        return None if self.distributions is None or self.classes < LONG_ROW else self.distributions[rows]
+    def as_sent(self, rows: Chosen, *, by_row: bool = False) -> Matrix | None:
+        """Some rows of distributions, to be read only; None for short ones, unless those are wanted by row."""
+        if self.distributions is None or (self.classes < LONG_ROW and not by_row):
+            return None
+        return self.distributions[rows]
 
     def shares(self, rows: Chosen, smoothing: float, excluded: Callable[[], Mask]) -> Matrix:
         """The truth of some rows as distributions, ``Float64[rows, classes]``, to be read only.
@@ -136,15 +139,10 @@ def _by_distribution(distributions: Matrix, tolerance: float) -> Targets:
 
     def look(rows: slice) -> None:
         sent = distributions[rows]
-        block = sent if classes >= LONG_ROW else scratch.matrix("targets", *sent.shape)
-        if block is not sent:
-            np.copyto(block, sent)
-        wrong[rows] = ~(np.abs(row_sums(block) - 1) <= slack)
-        if not np.min(block) >= 0:  # one look at the whole block is cheaper than one at each of its rows
-            wrong[rows] |= ~(np.min(block, axis=1) >= 0)
+        sums, negative, certain = _look_at(sent)
+        wrong[rows] = ~(np.abs(sums - 1) <= slack) | negative
         soft[rows] = True
-        if not np.max(block) < 1:
-            certain = np.flatnonzero(np.max(block, axis=1) == 1)
+        if certain.size:
             alone = np.count_nonzero(sent[certain], axis=1) == 1
             soft[rows][certain] = ~alone
             indices[rows][certain] = np.where(alone, np.argmax(sent[certain], axis=1), 0)
@@ -153,6 +151,22 @@ def _by_distribution(distributions: Matrix, tolerance: float) -> Targets:
     if wrong.any():
         raise _no_distribution(distributions, wrong, tolerance)
     return Targets(indices, classes, None, distributions, soft) if soft.any() else Targets(indices, classes)
+
+
+def _look_at(sent: Matrix) -> tuple[Vector, Mask | np.bool[bool], Indices]:
+    """The sums of some rows, which of them have a share below 0 or NaN, and the places of those with a share of 1."""
+    loops = kernels()
+    if loops is not None:
+        sums, least, most = np.empty((3, len(sent)))
+        loops.look_at(np.ascontiguousarray(sent), sums, least, most)
+        return sums, ~(least >= 0), np.flatnonzero(most == 1)
+    block = sent if sent.shape[1] >= LONG_ROW else scratch.matrix("targets", *sent.shape)
+    if block is not sent:
+        np.copyto(block, sent)
+    # One look at the whole block is cheaper than one at each of its rows.
+    negative = np.False_ if np.min(block) >= 0 else ~(np.min(block, axis=1) >= 0)
+    certain = np.zeros(0, np.intp) if np.max(block) < 1 else np.flatnonzero(np.max(block, axis=1) == 1)
+    return row_sums(block), negative, certain
 
 
 def _no_distribution(distributions: Matrix, wrong: Mask, tolerance: float) -> InvalidInputError:

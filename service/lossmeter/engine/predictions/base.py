@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -85,6 +85,9 @@ class Predictions(ABC):
         tolerance: how far a row of probabilities may be from summing to 1.
         name: the field that it was sent in, for errors.
     """
+
+    by_row: ClassVar[bool] = False
+    """Whether short rows, too, are worked on along their own memory."""
 
     values: Matrix
     ignored: Mask | None = None

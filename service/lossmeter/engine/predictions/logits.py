@@ -14,7 +14,7 @@ they are: NumPy's float32 exponential is off by 3.6 units at most, which such a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -72,21 +72,14 @@ class Logits(Predictions):
     def at_targets(self, rows: Chosen, targets: Indices) -> AtTargets:
         """Softmax at the targets. Bounds: log p, p, 1−p and gradients 8."""
         apart = self._apart(rows, targets, swift=self.swift)
-        log_p = -np.log1p(apart.others / apart.mass)
-        far = np.flatnonzero(~apart.comfortable)
-        if far.size:
-            self._measure_from_the_best(rows, far, targets[far], apart, log_p)
-        outcome = RatioOutcome(log_p, apart.mass, apart.others)
+        outcome = self._seen_at(rows, targets, apart)
         return TargetLogits(apart.masses, apart.places, outcome, apart.others + apart.mass, self.temperature)
 
     def all_classes(self, rows: Chosen) -> AllClasses:
         """Softmax at every class. Bounds: log p, p and 1−p 8."""
         best = self._best(rows)
         apart = self._apart(rows, best)
-        far = np.flatnonzero(~apart.comfortable)
-        log_best = -np.log1p(apart.others / apart.mass)
-        if far.size:
-            self._measure_from_the_best(rows, far, best[far], apart, log_best)
+        log_best = self._seen_at(rows, best, apart).log_p
         block = self.load(rows, 0.0)
         top = scratch.flat(block).take(apart.places)
         log_p = np.subtract(block, top[:, None], out=block)
@@ -142,6 +135,14 @@ class Logits(Predictions):
         best: Indices = np.argmax(self.values[rows], axis=1)
         return best
 
+    def _seen_at(self, rows: Chosen, classes: Indices, apart: Apart) -> RatioOutcome:
+        """The outcome of the classes held apart; rows out of comfort are replaced in ``apart``."""
+        log_p = -np.log1p(apart.others / apart.mass)
+        far = np.flatnonzero(~apart.comfortable)
+        if far.size:
+            self._measure_from_the_best(rows, far, classes[far], apart, log_p)
+        return RatioOutcome(log_p, apart.mass, apart.others)
+
     def _apart(self, rows: Chosen, classes: Indices, *, swift: bool = False) -> Apart:
         """e^x of the rows, with the given class of each held apart."""
         sent = self.values[rows]
@@ -161,10 +162,14 @@ class Logits(Predictions):
         mass = self._exact_mass(sent, rows, classes) if swift else flat.take(places)
         flat[places] = 0
         others = row_sums(masses).astype(np.float64, copy=False)
-        low = COMFORT[masses.dtype]
+        return Apart(masses, places, mass, others, self._comfortable(mass, others, masses.dtype))
+
+    def _comfortable(self, mass: Vector, others: Vector, dtype: np.dtype[Any]) -> Mask:
+        """Which rows have lost nothing to the range of exponentials of this dtype."""
+        low = COMFORT[dtype]
         largest = np.maximum(mass, others)
         inside = (np.minimum(mass, others) > low) & (largest > SMALL) & (largest < 1 / low)
-        return Apart(masses, places, mass, others, inside if self.temperature == 1 else np.zeros_like(inside))
+        return inside if self.temperature == 1 else np.zeros_like(inside)
 
     def _exact_mass(self, sent: Matrix, rows: Chosen, classes: Indices) -> Vector:
         """e^x of one class of each row in float64, where its neighbours are exponentiated in float32."""
