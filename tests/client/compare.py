@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 import numpy as np
+import pytest
 
 from lossmeter import engine
 
@@ -21,6 +22,12 @@ def same(ours: object, theirs: object, rtol: float = 1e-12) -> None:
         elif isinstance(other, np.ndarray):
             assert mine.dtype == other.dtype
             np.testing.assert_allclose(mine, other, rtol=rtol, atol=rtol)
+        elif field.name == "slices" and other is not None:
+            assert mine.keys() == other.keys()
+            for dimension, values in other.items():
+                assert list(mine[dimension]) == list(values)
+                for value, numbers in values.items():
+                    assert mine[dimension][value] == pytest.approx(numbers, rel=rtol, abs=rtol)
         elif isinstance(other, float):
             np.testing.assert_allclose(mine, other, rtol=rtol)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import pickle
 import subprocess
 import sys
@@ -95,6 +96,29 @@ def test_lists_and_every_layout(connect: Connect, server: Server) -> None:
         LOGITS.astype(">f8"),
     ):
         same(client.score(logits=logits, targets=TARGETS.astype(np.uint8)), wanted)
+
+
+def test_slices_and_state(connect: Connect, server: Server) -> None:
+    """Slices tell their losses, and a state is text that merges as the engine's does."""
+    client = connect(server.url)
+    halves = [
+        client.score(
+            logits=LOGITS[rows],
+            targets=TARGETS[rows],
+            include=["state"],
+            slices={"day": [day] * 3},
+            cluster=[day] * 3,
+        )
+        for day, rows in (("mon", slice(3)), ("tue", slice(3, 6)))
+    ]
+    assert halves[0].slices is not None
+    assert halves[0].slices["day"]["mon"].loss == halves[0].loss
+    assert halves[0].state is not None
+    assert halves[1].state is not None
+    packed = [base64.b64decode(half.state or "") for half in halves]
+    merged = engine.merge([engine.State.unpack(each) for each in packed])
+    assert base64.b64decode(client.merge([halves[0].state, halves[1].state])) == merged.pack()
+    assert client.merge([merged]) == base64.b64encode(merged.pack()).decode()
 
 
 def test_softmax(connect: Connect, server: Server) -> None:

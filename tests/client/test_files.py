@@ -129,6 +129,15 @@ def test_options(connect: Connect, server: Server, tmp_path: Path) -> None:
         assert got.class_weights == pytest.approx(wanted.class_weights, rel=1e-6)
 
 
+def test_state(connect: Connect, server: Server, tmp_path: Path) -> None:
+    """The state of a file is that of its rows, however many batches it took."""
+    parquet(tmp_path / "file", listed())
+    client = connect(server.url)
+    wanted = client.score(logits=LOGITS, targets=TARGETS, include=["state"]).state
+    for rows in (None, 400, 40):
+        assert client.score_file(tmp_path / "file", include=["state"], batch_rows=rows).state == wanted
+
+
 def test_pointers_are_rows_of_the_file(connect: Connect, server: Server, tmp_path: Path) -> None:
     """What the server refuses in a later batch is told as the row of the file."""
     targets = TARGETS.copy()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from client.compare import WAYS, same
 from flaky import answer, failing
 from lossmeter import engine
-from lossmeter.client import Client, InvalidInputError, TooLargeError
+from lossmeter.client import Client, InvalidInputError, Scores, TooLargeError
 from servers import running
 
 if TYPE_CHECKING:
@@ -64,11 +64,14 @@ def batches(draw: st.DrawFn) -> dict[str, Any]:
         )
     batch["reduction"] = draw(st.sampled_from(["mean", "sum", "none"]))
     batch["normalization"] = draw(st.sampled_from(["weight", "count"]))
+    if draw(st.booleans()):
+        letters = np.array(["north", "südlich", "€"])
+        batch["slices"] = {"region": letters[rng.integers(0, 3, n)], "desk": ["a"] * n}
     batch["include"] = draw(st.sets(st.sampled_from(engine.options.PARTS)))
     return batch
 
 
-def outcome(client: Client, batch: dict[str, Any]) -> engine.Scores | str:
+def outcome(client: Client, batch: dict[str, Any]) -> Scores | str:
     """The scores, or the sentence of the refusal."""
     try:
         return client.score(**batch)
@@ -137,6 +140,15 @@ def test_a_row_that_is_too_large(connect: Connect, narrow: Server) -> None:
         connect(narrow.url).score(logits=np.ones((3, 5000)), targets=[0, 1, 2])
     assert caught.value.max_body_bytes == LARGEST
     assert caught.value.max_elements == 2**24
+
+
+def test_what_cannot_be_cut(connect: Connect, narrow: Server) -> None:
+    """Clusters stay together, and values of slices that would not all be shown are not guessed at."""
+    batch: dict[str, Any] = {"logits": np.zeros((400, 3)), "targets": [0] * 400}
+    with pytest.raises(TooLargeError, match="send whole clusters"):
+        connect(narrow.url).score(**batch, cluster=np.arange(400))
+    with pytest.raises(TooLargeError, match="slices by row have more than 100 values"):
+        connect(narrow.url).score(**batch, slices={"row": [str(row) for row in range(400)]})
 
 
 def test_a_proxy_that_tells_no_limit(connect: Connect) -> None:

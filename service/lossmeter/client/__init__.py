@@ -27,7 +27,7 @@ from lossmeter.client.errors import (
     UnexpectedAnswerError,
     UnsupportedMediaTypeError,
 )
-from lossmeter.client.results import Answer, FileBatch, FileScores, Health
+from lossmeter.client.results import Answer, FileBatch, FileScores, Health, Scores
 
 __all__ = [
     "Answer",
@@ -46,6 +46,7 @@ __all__ = [
     "Offender",
     "OverloadedError",
     "ProblemError",
+    "Scores",
     "ServerFailedError",
     "TooLargeError",
     "UnexpectedAnswerError",

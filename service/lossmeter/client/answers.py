@@ -29,7 +29,7 @@ R = TypeVar("R")
 JSON: Final = "application/json"
 NPZ: Final = "application/x-npz"
 
-_WORDS: Final = ("reduction", "unit")
+_WORDS: Final = ("reduction", "unit", "state")
 _LARGEST: Final = 1 << 40
 
 _LONGEST_QUOTE: Final = 200

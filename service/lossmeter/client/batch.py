@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lossmeter.client.errors import refused_here
+from lossmeter.client.errors import problem, refused_here
 from lossmeter.engine.arrays import rectangle
 from lossmeter.engine.losses import LOSSES
 from lossmeter.engine.weights import class_weights
@@ -64,18 +64,24 @@ class Batch:
 
     def part(self, start: int, stop: int) -> Batch:
         """Some of the rows."""
-        return replace(self, rows={name: array[start:stop] for name, array in self.rows.items()})
+        rows = {name: array[start:stop] for name, array in self.rows.items()}
+        slices = {name: column[start:stop] for name, column in self.options.get("slices", {}).items()}
+        return Batch(rows, {**self.options, "slices": slices} if slices else self.options)
 
     def saying(self, **options: object) -> Batch:
         """The same rows with other options."""
         return replace(self, options={**self.options, **options})
 
-    def check_lengths(self) -> None:
+    def check_can_be_cut(self) -> None:
         """Refuse arrays of different lengths: cut by rows, they would not be told apart from equal ones.
 
         Raises:
             InvalidInputError: the client's.
+            TooLargeError: there are clusters, whose rows must stay together.
         """
+        if "cluster" in self.options:
+            detail = "the batch has to be sent in parts, which tears clusters: send whole clusters, and merge states"
+            raise problem(413, {"title": "Content Too Large", "detail": detail})
         for name, array in self.rows.items():
             if len(array) != self.size:
                 first = next(iter(self.rows))
@@ -138,6 +144,8 @@ def plain(value: object) -> Any:  # noqa: ANN401 - whatever the contract has for
             return value
         case Mapping():
             return {str(name): plain(member) for name, member in value.items()}
+        case np.ndarray() if not value.ndim:
+            return value.item()
         case Collection() if all(isinstance(item, (str, Mapping)) for item in value):
             return [plain(item) for item in value]
     return np.asarray(value)

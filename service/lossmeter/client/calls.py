@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lossmeter.client.results import FileBatch, FileScores
+    from lossmeter.client.results import FileBatch, FileScores, Scores
     from lossmeter.client.session import Session
     from lossmeter.client.steps import Steps
-    from lossmeter.engine import Scores
     from lossmeter.engine.class_weights import Absent, Scheme
     from lossmeter.engine.options import Normalization, Part, Reduction, Unit
 
@@ -63,6 +62,10 @@ def score(  # noqa: PLR0913 - the contract's fields, one argument each
     epsilon: float | None = None,
     tolerance: float | None = None,
     include: Collection[Part] | None = None,
+    slices: Mapping[str, ArrayLike] | None = None,
+    cluster: ArrayLike | None = None,
+    bins: int | None = None,
+    k: int | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> Steps[Scores]:
     """Score a batch of any size; the arguments are the fields of ``POST /v1/score``.
@@ -88,14 +91,19 @@ def score(  # noqa: PLR0913 - the contract's fields, one argument each
         unit: ``nats`` or ``bits``.
         epsilon: probabilities are clipped to at least this.
         tolerance: how far a row's sum may be from 1.
-        include: which arrays the answer carries.
+        include: which arrays the answer carries, and whether a ``state`` that adds up with others.
+        slices: by dimension, a string for each row: the answer tells the loss of every value.
+        cluster: an id for each row; rows of one cluster are one observation to intervals. Such a batch is never cut.
+        bins: of the confidence, in the state.
+        k: of top-k accuracy, in the state and the slices.
         labels: which series of the server's metrics this scoring belongs to.
 
     Raises:
         LossmeterClientError: see ``lossmeter.client.errors``.
     """
     fields = {name: value for name, value in locals().items() if name != "session"}
-    return (yield from scoring.score(session, Batch.of(fields), session.policy.begin()))
+    batch = Batch.of(fields | scoring.encoding(include))
+    return (yield from scoring.score(session, batch, session.policy.begin()))
 
 
 def score_file(  # noqa: PLR0913 - the contract's fields, one argument each
@@ -129,7 +137,8 @@ def score_file(  # noqa: PLR0913 - the contract's fields, one argument each
         pyarrow.ArrowInvalid: it is not what its first bytes say.
         ModuleNotFoundError: pyarrow is not installed.
     """
-    job = file_scoring.Job(path, {**options, "include": include}, batch_rows, each, progress)
+    fields = {**options, "include": include, **scoring.encoding(include)}
+    job = file_scoring.Job(path, fields, batch_rows, each, progress)
     return (yield from file_scoring.score(session, job))
 
 

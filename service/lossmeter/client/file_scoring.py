@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from lossmeter.client.results import Scores
     from lossmeter.client.session import Session
     from lossmeter.client.steps import Steps
-    from lossmeter.engine import Scores
 
 BATCH_BYTES: Final = 16 << 20
 """Of a batch, if its rows are not said: so much that a request is about its numbers, and little to hold."""
+
+_STATES: Final = 16
+"""Of batches, before they are added up: few to hold, and few requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +70,11 @@ def score(session: Session, job: Job) -> Steps[FileScores]:
             except InvalidInputError as error:
                 raise error.at_row(start) from None
             summary.add(scores)
+            yield from summary.merge(session, _STATES)
             if job.each is not None:
                 job.each(FileBatch(start, rows, scores))
             advance(rows.num_rows)
+    yield from summary.merge(session, 1)
     return summary.scores()
 
 
@@ -128,6 +133,7 @@ class _Summary:
         self._tally = Tally(options.options.get("normalization", "weight"))
         self._unit = options.options.get("unit", "nats")
         self._class_weights: NDArray[Any] | None = None
+        self._states: list[str] = []
 
     @property
     def asked(self) -> str:
@@ -138,6 +144,12 @@ class _Summary:
         """One more batch."""
         self._tally.add(scores)
         self._class_weights = scores.class_weights
+        self._states += [scores.state] if scores.state is not None else []
+
+    def merge(self, session: Session, most: int) -> Steps[None]:
+        """Add up the states if there are more of them than this."""
+        if len(self._states) > most:
+            self._states = [(yield from scoring.merge(session, self._states))]
 
     def scores(self) -> FileScores:
         """What they come to."""
@@ -150,4 +162,5 @@ class _Summary:
             ignored=self._tally.ignored,
             class_weights=self._class_weights,
             kl_by_class=self._tally.by_class(),
+            state=self._states[0] if self._states else None,
         )

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from lossmeter.client import answers
+from lossmeter.client.results import Answer as Document
+from lossmeter.client.results import Scores
 from lossmeter.client.steps import Buffer
-from lossmeter.engine import KLBreakdown, Scores
+from lossmeter.engine import KLBreakdown
 from lossmeter.wire import json, npz
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ _NPZ_MEMBER: Final = 30 + 46 + 2 * 32 + 128
 """Bytes of an array in an npz file beside its numbers: the heads of zip, its name twice, the head of npy."""
 
 _NPZ_END: Final = 22
+
+_SLICES: Final = 8 * 300
+"""Bytes at most of the names of dimensions, as many and as long as the server takes."""
 
 _LONGEST_NUMBER: Final = 26
 """Bytes of the longest double in JSON, with its comma and its share of brackets."""
@@ -79,8 +84,12 @@ class Json:
 
     def room(self, batch: Batch) -> tuple[int, int]:
         """Numbers are counted at their longest."""
-        fixed = len(json.encode(dict(batch.options))) + sum(len(name) + 8 for name in batch.rows)
-        return fixed, _LONGEST_NUMBER * numbers(batch)[1]
+        options = {name: option for name, option in batch.options.items() if name != "slices"}
+        texts = batch.options.get("slices", {}).values()
+        # A character can take six bytes, as an escape.
+        longest = sum(6 * max(map(len, column), default=0) + 3 for column in texts)
+        fixed = len(json.encode(options)) + sum(len(name) + 8 for name in batch.rows) + _SLICES
+        return fixed, _LONGEST_NUMBER * numbers(batch)[1] + longest
 
 
 class Npz:
@@ -141,6 +150,11 @@ def scores(answer: Answer, dtype: np.dtype[Any] | None) -> Scores:
     found = answers.document(answer)
     if isinstance(found.get("kl"), dict):
         found["kl"] = answers.result(KLBreakdown, found["kl"], dtype)
+    if isinstance(found.get("slices"), dict):
+        found["slices"] = {
+            dimension: {value: Document(numbers) for value, numbers in values.items()}
+            for dimension, values in found["slices"].items()
+        }
     for name in ("loss", "denominator"):
         if found.get(name) is not None:
             found[name] = float(found[name])

@@ -66,8 +66,8 @@ class Measuring(Predictions, total=False):
     bins: int
     binning: Binning
     k: int
-    slices: Mapping[str, Sequence[str]]
-    cluster: Sequence[str] | Sequence[int]
+    slices: Mapping[str, ArrayLike]
+    cluster: ArrayLike
     include: Collection[str]
 
 
@@ -95,15 +95,16 @@ class Comparing(TypedDict, total=False):
     reference_losses: ArrayLike
     current_losses: ArrayLike
     sample_weights: ArrayLike
-    cluster: Sequence[str] | Sequence[int]
+    cluster: ArrayLike
     threshold: float
     level: float
 
 
 def metrics(session: Session, **fields: Unpack[Measuring]) -> Steps[Answer]:
     """Measure a batch: ``metrics`` by name, and in ``undefined`` why those that are missing are."""
-    wants_state = "state" in fields.get("include", ())
-    return (yield from _measure(session, "/v1/metrics", fields, **_encoding(wanted=wants_state)))
+    return (
+        yield from _measure(session, "/v1/metrics", {**fields, **scoring.encoding(fields.get("include"))})
+    )
 
 
 def calibrate(session: Session, **fields: Unpack[Calibrating]) -> Steps[Answer]:
@@ -118,10 +119,7 @@ def expect(session: Session, **fields: Unpack[Expecting]) -> Steps[Answer]:
 
 def merge(session: Session, states: Iterable[State]) -> Steps[str]:
     """The state of all the rows behind these."""
-    document = {"states": [_sent(state) for state in states], **_encoding(wanted=True)}
-    found = yield from scoring.post(session, "/v1/merge", document)
-    state: str = found["state"]
-    return state
+    return (yield from scoring.merge(session, [_sent(state) for state in states]))
 
 
 def report(session: Session, /, state: State, **options: Any) -> Steps[Answer]:  # noqa: ANN401 - the endpoint's other fields
@@ -137,14 +135,10 @@ def compare(session: Session, **fields: Unpack[Comparing]) -> Steps[Answer]:
     return Answer((yield from scoring.post(session, "/v1/compare", document)))
 
 
-def _measure(session: Session, path: str, fields: Mapping[str, Any], **more: str) -> Steps[Answer]:
-    batch = Batch.of({**fields, **more})
+def _measure(session: Session, path: str, fields: Mapping[str, Any]) -> Steps[Answer]:
+    batch = Batch.of(fields)
     answer = yield from scoring.send(session, path, batch, session.policy.begin(), accept=answers.JSON)
     return Answer(answers.document(answer))
-
-
-def _encoding(*, wanted: bool) -> dict[str, str]:
-    return {"state_encoding": "binary"} if wanted else {}
 
 
 def _sent(state: object) -> object:

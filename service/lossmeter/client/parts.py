@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossmeter.engine import KLBreakdown, Scores
+from lossmeter.client import slices
+from lossmeter.engine import KLBreakdown
 from lossmeter.engine.options import Normalization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lossmeter.client.results import Scores
     from lossmeter.engine.options import Reduction
 
 OF_ROWS: Final = ("losses", "gradients", "contributions", "probabilities")
@@ -80,14 +82,20 @@ class Tally:
 
 
 class Whole:
-    """The answer to a batch of so many rows, as it comes in."""
+    """The answer to a batch of so many rows, as it comes in.
+
+    Attributes:
+        states: of the parts, if they were asked for; it takes the server to add them up.
+    """
 
     def __init__(self, size: int, reduction: Reduction, normalization: Normalization) -> None:
         self._size = size
         self._reduction: Reduction = reduction
         self._tally = Tally(normalization)
         self._arrays: dict[str, NDArray[Any]] = {}
+        self._slices: list[Any] = []
         self._last: Scores | None = None
+        self.states: list[str] = []
 
     def put(self, start: int, part: Scores) -> None:
         """The answer to the rows from ``start`` on."""
@@ -95,10 +103,14 @@ class Whole:
         self._fill(start, part, OF_ROWS)
         if part.kl is not None:
             self._fill(start, part.kl, KL_OF_ROWS)
+        if part.state is not None:
+            self.states.append(part.state)
+        if part.slices is not None:
+            self._slices.append(part.slices)
         self._last = replace(part, kl=part.kl and replace(part.kl, **dict.fromkeys(KL_OF_ROWS, np.empty(0))))
 
-    def scores(self) -> Scores:
-        """The answer, once every row is in."""
+    def scores(self, state: str | None) -> Scores:
+        """The answer, once every row is in, with the state that the states have become."""
         assert self._last is not None  # noqa: S101 - there is no batch without a part
         denominator = self._tally.denominator
         gradients = self._arrays.get("gradients")
@@ -113,6 +125,8 @@ class Whole:
             count=self._tally.count,
             ignored=self._tally.ignored,
             kl=self._breakdown(),
+            state=state,
+            slices=slices.added(self._slices) if self._slices else None,
             **arrays,
         )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lossmeter.engine import Scores
-from lossmeter.engine.arrays import Vector
+from lossmeter.engine import KLBreakdown
+from lossmeter.engine.arrays import Floats, Vector
 from lossmeter.engine.options import Reduction, Unit
 
 
@@ -31,6 +32,43 @@ class Answer(dict[str, Any]):
             return self[name]
         except KeyError:
             raise AttributeError(f"the answer has no {name!r}; it has {', '.join(self)}") from None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The answer to a scoring; None stands for a part that was not asked for.
+
+    Attributes:
+        loss: the reduced loss; None with reduction "none".
+        reduction: how it was reduced.
+        unit: of every loss, entropy, divergence and gradient here, but for those in ``state``.
+        denominator: what a mean is divided by, whatever the reduction.
+        count: rows that were scored.
+        ignored: rows that were ignored.
+        class_weights: ``Float[classes]``, if any were used.
+        losses: ``Float[n]``, weighted, unreduced.
+        gradients: of ``loss`` (of the sum with reduction "none"), in the shape of the array as sent.
+        kl: the KL breakdown.
+        contributions: t log(t/p), in the shape of the array as sent.
+        probabilities: in the shape of the array as sent.
+        state: what adds up with that of other batches, as text to be stored and sent back.
+        slices: by dimension and value, count, weight, loss and more.
+    """
+
+    loss: float | None
+    reduction: Reduction
+    unit: Unit
+    denominator: float
+    count: int
+    ignored: int
+    class_weights: Vector | None
+    losses: Vector | None
+    gradients: Floats | None
+    kl: KLBreakdown | None
+    contributions: Floats | None
+    probabilities: Floats | None
+    state: str | None
+    slices: Mapping[str, Mapping[str, Answer]] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +99,7 @@ class FileScores:
         ignored: rows that were ignored.
         class_weights: ``Float[classes]``, if any were used.
         kl_by_class: ``Float[classes]``, the share of the mean KL that falls on each true class, if ``kl`` is included.
+        state: of all rows, if it is included.
     """
 
     loss: float | None
@@ -71,3 +110,4 @@ class FileScores:
     ignored: int
     class_weights: Vector | None
     kl_by_class: Vector | None
+    state: str | None

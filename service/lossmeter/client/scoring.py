@@ -10,13 +10,13 @@ from lossmeter.client.errors import InvalidInputError, TooLargeError, Unsupporte
 from lossmeter.client.parts import Whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from lossmeter.client.batch import Batch
+    from lossmeter.client.results import Scores
     from lossmeter.client.retries import Deadline
     from lossmeter.client.session import Session
     from lossmeter.client.steps import Answer, Steps
-    from lossmeter.engine import Scores
 
 PATH = "/v1/score"
 
@@ -30,15 +30,18 @@ def score(session: Session, batch: Batch, deadline: Deadline) -> Steps[Scores]:
             session.limits.learn(error)
             if batch.size == 1:
                 raise
-    batch.check_lengths()
-    if batch.has_scheme:
+    batch.check_can_be_cut()
+    # A state takes no weights that another shard would not have, which the server says.
+    if batch.has_scheme and "state" not in batch.options.get("include", ()):
         batch = batch.with_weights(batch.counts())
     return (yield from _in_parts(session, batch, deadline))
 
 
 def once(session: Session, batch: Batch, deadline: Deadline) -> Steps[Scores]:
     """The scores of a batch that goes in one request."""
-    answer = yield from send(session, PATH, batch, deadline, accept=f"{answers.NPZ}, {answers.JSON};q=0.5")
+    # The names of slices would be lost among the dotted names of npz.
+    accept = answers.JSON if "slices" in batch.options else f"{answers.NPZ}, {answers.JSON};q=0.5"
+    answer = yield from send(session, PATH, batch, deadline, accept=accept)
     return messages.scores(answer, batch.dtype)
 
 
@@ -60,6 +63,11 @@ def post(session: Session, path: str, fields: Mapping[str, Any]) -> Steps[dict[s
     given = {name: messages.wide(plain(value)) for name, value in fields.items() if value is not None}
     answer = yield from session.ask("POST", path, session.policy.begin(), messages.document(given))
     return answers.document(answer)
+
+
+def encoding(include: Collection[str] | None) -> dict[str, str]:
+    """The option that makes a state of the answer text, if one is asked for."""
+    return {"state_encoding": "binary"} if "state" in (include or ()) else {}
 
 
 def room(session: Session, batch: Batch) -> int:
@@ -93,4 +101,12 @@ def _in_parts(session: Session, batch: Batch, deadline: Deadline) -> Steps[Score
         else:
             whole.put(start, part)
             start += rows
-    return whole.scores()
+    state = (yield from merge(session, whole.states)) if whole.states else None
+    return whole.scores(state)
+
+
+def merge(session: Session, states: Sequence[object]) -> Steps[str]:
+    """One state, as text, of all the rows behind these."""
+    found = yield from post(session, "/v1/merge", {"states": states, "state_encoding": "binary"})
+    state: str = found["state"]
+    return state
