@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lossmeter.engine import fused, score
+from lossmeter.engine import fused, score, warm_up
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,3 +110,18 @@ def test_the_answers_are_those_of_numpy(
         np.testing.assert_allclose(np.asarray(compiled.losses), np.asarray(plain.losses), rtol=16 * unit)
         gradients = np.asarray(compiled.gradients), np.asarray(plain.gradients)
         np.testing.assert_allclose(*gradients, rtol=64 * unit, atol=4 * unit / 20)
+
+
+def test_nothing_is_left_to_compile_after_warming_up() -> None:
+    """Arrays of JSON and of binary bodies, in both precisions, find their loops ready."""
+    warm_up()
+    compiled = [
+        getattr(loops, name) for name in ("hold_apart", "hold_apart32", "write_closed", "write_shared")
+    ]
+    before = [len(loop.signatures) for loop in compiled]
+    for dtype in (np.float32, np.float64):
+        for writeable in (True, False):
+            logits = np.array([[3.0, 1.0], [0.0, 1.0]], dtype)
+            logits.flags.writeable = writeable
+            score(logits=logits, targets=[0, 1])
+    assert [len(loop.signatures) for loop in compiled] == before

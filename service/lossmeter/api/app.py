@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.middleware import Middleware
 
 import lossmeter
+from lossmeter import engine
 from lossmeter.api import health, v1, v2
 from lossmeter.api.access import cross_origin
 from lossmeter.api.access.doors import Doors
@@ -78,6 +79,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     return_large_blocks()
+    engine.warm_up()
     readiness = app.state.service.readiness
     readiness.state = "ok"
     yield

@@ -19,6 +19,7 @@ from lossmeter.engine.results import ClassWeights, DivergenceResult, KLBreakdown
 from lossmeter.engine.score import score
 from lossmeter.engine.softmax import softmax
 from lossmeter.engine.state import Moments, Slice, State, merge
+from lossmeter.engine.warm_up import warm_up
 
 __all__ = [
     "LOSSES",
@@ -50,4 +51,5 @@ __all__ = [
     "report",
     "score",
     "softmax",
+    "warm_up",
 ]
