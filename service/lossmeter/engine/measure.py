@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, get_args
 from lossmeter.engine.arrays import Vector
 from lossmeter.engine.evidence import Binning
 from lossmeter.engine.losses import make_loss
-from lossmeter.engine.metrics import METRICS, Answer, compute
+from lossmeter.engine.metrics import METRICS, Answer, compute, known
 from lossmeter.engine.observation import Wanted, observe
 from lossmeter.engine.options import Options, check_word, names, number, whole
 from lossmeter.engine.preparation import Sent, read
 from lossmeter.engine.state import Slice, State
-from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -96,7 +95,7 @@ def measure(  # noqa: PLR0913  the contract's fields, one argument each
     Raises:
         InvalidInputError: what cannot be measured, with the elements to blame.
     """
-    wanted = _known(metrics)
+    wanted = known(metrics)
     check_word("binning", binning, get_args(Binning))
     parts = names(include)
     for place, part in enumerate(parts):
@@ -135,18 +134,3 @@ def measure(  # noqa: PLR0913  the contract's fields, one argument each
         slices=observed.slices,
         state=observed.state,
     )
-
-
-def _known(metrics: Collection[str] | None) -> tuple[str, ...]:
-    """The metrics that are asked for.
-
-    Raises:
-        InvalidInputError: one that there is none of, or a single string.
-    """
-    if metrics is None:
-        return tuple(METRICS)
-    if isinstance(metrics, str):
-        raise InvalidInputError.at("metrics", detail="a list of names is wanted", value=metrics)
-    for place, name in enumerate(metrics):
-        check_word("metrics", name, tuple(METRICS), place)
-    return tuple(metrics)

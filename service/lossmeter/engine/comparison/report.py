@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from lossmeter.engine.comparison.compare import checked
 from lossmeter.engine.comparison.window import Window, window_of
-from lossmeter.engine.metrics import Answer, compute
+from lossmeter.engine.metrics import Answer, compute, known
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from lossmeter.engine.state import Slice, State
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -56,27 +58,25 @@ class Report(Window):
     slices: dict[str, dict[str, SliceReport]] | None
 
 
-def report(state: State, *, level: float = 0.95) -> Report:
+def report(state: State, *, level: float = 0.95, metrics: Collection[str] | None = None) -> Report:
     """Turn a state into numbers.
 
     Args:
         state: of a batch, or of many.
         level: of the intervals, from 0.5 to below 1.
+        metrics: names of the registry; None for all. Those that a state cannot tell are in ``undefined``.
 
     Raises:
-        InvalidInputError: ``level`` out of range.
+        InvalidInputError: ``level`` out of range, or an unknown metric.
     """
+    wanted = known(metrics)
     _, level = checked(0.0, level)
     window, _ = window_of(state.moments, state.count, level)
     evidence = state.evidence()
-    metrics: dict[str, Answer] = {}
-    undefined = {"metrics": "labels are each true or not: metrics of classes do not apply"}
+    found: dict[str, Answer] = {}
+    undefined = dict.fromkeys(wanted, "labels are each true or not: metrics of classes do not apply")
     if evidence is not None:
-        metrics, undefined = compute(evidence)
-    slices = {
-        dimension: {value: _slice(each, level, labels=evidence is None) for value, each in values.items()}
-        for dimension, values in state.slices().items()
-    }
+        found, undefined = compute(evidence, wanted)
     return Report(
         **_fields(window),
         ignored=state.ignored,
@@ -84,22 +84,34 @@ def report(state: State, *, level: float = 0.95) -> Report:
         quantiles={f"{q:g}": state.quantile(q) for q in QUANTILES}
         if window.weight or window.infinite
         else {},
-        metrics=metrics,
+        metrics=found,
         undefined=undefined,
-        slices=slices or None,
+        slices=of_slices(state.slices(), level) or None,
     )
 
 
-def _slice(each: Slice, level: float, *, labels: bool) -> SliceReport:
+def of_slices(
+    slices: Mapping[str, Mapping[str, Slice]], level: float = 0.95
+) -> dict[str, dict[str, SliceReport]]:
+    """What is known of every slice, by dimension and value."""
+    return {
+        dimension: {value: _slice(each, level) for value, each in values.items()}
+        for dimension, values in slices.items()
+    }
+
+
+def _slice(each: Slice, level: float) -> SliceReport:
     window, _ = window_of(each.moments, each.count, level)
-    known = not labels and each.weight > 0
+    judged = (
+        each.confidence > 0
+    )  # that of classes is at least 1/classes; labels that are each true or not have none
     return SliceReport(
         **_fields(window),
-        log_loss=each.log_loss if known else None,
-        brier_score=each.brier if known else None,
-        accuracy=each.accuracy if known else None,
-        top_k_accuracy=each.top_k if known else None,
-        confidence=each.confidence if known else None,
+        log_loss=each.log_loss if judged else None,
+        brier_score=each.brier if judged else None,
+        accuracy=each.accuracy if judged else None,
+        top_k_accuracy=each.top_k if judged else None,
+        confidence=each.confidence if judged else None,
     )
 
 

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine.metrics.base import Answer, Metric, Undefined
+from lossmeter.engine.options import check_word
+from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats, Indices
     from lossmeter.engine.evidence import Evidence
 
-__all__ = ["METRICS", "Answer", "Metric", "Undefined", "compute"]
+__all__ = ["METRICS", "Answer", "Metric", "Undefined", "compute", "known"]
 
 
 def _read_folder() -> Mapping[str, Metric]:
@@ -55,6 +57,21 @@ def compute(
         else:
             undefined |= _unnamed(METRICS[name], answer)
     return answers, undefined
+
+
+def known(metrics: Collection[str] | None) -> tuple[str, ...]:
+    """The metrics that are asked for.
+
+    Raises:
+        InvalidInputError: one that there is none of, or a single string.
+    """
+    if metrics is None:
+        return tuple(METRICS)
+    if isinstance(metrics, str):
+        raise InvalidInputError.at("metrics", detail="a list of names is wanted", value=metrics)
+    for place, name in enumerate(metrics):
+        check_word("metrics", name, tuple(METRICS), place)
+    return tuple(metrics)
 
 
 def _unsigned_zeros(answer: Answer) -> Answer:
