@@ -3,9 +3,12 @@
     python benchmarks/engine.py [--quick] [--rounds N] [--peers NAME ...] [--losses NAME ...]
 
 For every shape, dtype, kind of truth and loss: the reduced loss alone, and the loss with its gradient by the logits.
-Peers: PyTorch (eager, and compiled where that works), JAX (jit) and SciPy (its log_softmax; loss alone), those that are
-installed; ``copy`` is ``x.copy()``, the floor of memory traffic. Each figure is the best of N rounds in which all of
-them took turns. ``ratio`` is the time of eager PyTorch by that of lossmeter: above 1 lossmeter is faster.
+``lossmeter`` is NumPy alone, ``fused`` the same with the compiled loops of ``lossmeter[fused]``. Peers: PyTorch (eager,
+and compiled where that works), JAX (jit) and SciPy (its log_softmax; loss alone), those that are installed. Two floors:
+``floor`` is ``np.exp`` of every logit, in blocks and over threads as here (and, for the gradient, one product written
+into new memory), the least that any engine in NumPy does; ``copy`` is ``x.copy()``, the least that memory does. Each
+figure is the best of N rounds in which all of them took turns. ``ratio`` is the time of eager PyTorch by that of
+lossmeter, ``fused`` the same by that of the compiled loops: above 1 we are faster.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lossmeter.engine import score
+from lossmeter.engine import blocks, score, scratch
 from lossmeter.engine.blocks import cores
+from lossmeter.engine.fused import use_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -67,13 +71,43 @@ def _truth(
     return np.asarray(shares / shares.sum(axis=1, keepdims=True), logits.dtype)
 
 
-def ours(case: Case) -> tuple[Callable[[], object], Callable[[], object]]:
+def ours(case: Case, *, fused: bool) -> tuple[Callable[[], object], Callable[[], object]]:
     """lossmeter, through its public face."""
     wanted: dict[str, Any] = {"logits": case.logits, "targets": case.targets, "loss": case.loss}
-    return (
-        lambda: score(**wanted, include=()).loss,
-        lambda: score(**wanted, include=["gradients"]).gradients,
-    )
+
+    def value() -> object:
+        use_kernels(on=fused)
+        return score(**wanted, include=()).loss
+
+    def gradient() -> object:
+        use_kernels(on=fused)
+        return score(**wanted, include=["gradients"]).gradients
+
+    return value, gradient
+
+
+def floor(case: Case) -> tuple[Callable[[], object], Callable[[], object]]:
+    """What nobody who exponentiates with NumPy can do without."""
+    logits = case.logits
+
+    def exponentials(rows: slice) -> np.ndarray[Any, Any]:
+        sent = logits[rows]
+        memory = scratch.rows("floor", len(sent), sent.shape[1], sent.dtype)
+        return np.asarray(np.exp(sent, out=memory))
+
+    def value() -> object:
+        return blocks.run(
+            logits.shape, lambda rows: np.add.reduce(exponentials(rows).reshape(-1)), matrices=1
+        )
+
+    def gradient() -> object:
+        answer = np.empty_like(logits)
+        blocks.run(
+            logits.shape, lambda rows: np.multiply(exponentials(rows), 0.5, out=answer[rows]), matrices=2
+        )
+        return answer
+
+    return value, gradient
 
 
 def torch_jobs(case: Case, *, compiled: bool) -> tuple[Callable[[], object], Callable[[], object]]:
@@ -149,6 +183,8 @@ def peers(case: Case, names: list[str]) -> tuple[dict[str, Any], dict[str, Any]]
         module = name.partition(".")[0]
         if module in {"torch", "jax", "scipy"} and not importlib.util.find_spec(module):
             continue
+        if name == "fused" and not importlib.util.find_spec("numba"):
+            continue
         if name == "copy":
             values[name] = case.logits.copy
         elif name == "scipy":
@@ -159,11 +195,14 @@ def peers(case: Case, names: list[str]) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 MAKERS: dict[str, Callable[[Case], tuple[Callable[[], object], Callable[[], object]]]] = {
-    "lossmeter": ours,
+    "lossmeter": lambda case: ours(case, fused=False),
+    "fused": lambda case: ours(case, fused=True),
+    "floor": floor,
     "torch": lambda case: torch_jobs(case, compiled=False),
     "torch.compile": lambda case: torch_jobs(case, compiled=True),
     "jax.jit": jax_jobs,
 }
+RATIOS = {"ratio": "lossmeter", "fused": "fused"}
 PEERS = [*MAKERS, "scipy", "copy"]
 
 
@@ -187,9 +226,10 @@ def best_of(jobs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, 
 
 def line(case: Case, kind: str, best: Mapping[str, float]) -> str:
     """A row of the table."""
-    ratio = best["torch"] / best["lossmeter"] if "torch" in best else float("nan")
+    torch = best.get("torch", float("nan"))
+    ratios = [f"{name} {torch / best[ours]:5.2f}" for name, ours in RATIOS.items() if ours in best]
     times = [f"{name} {1e3 * fastest:.1f}" for name, fastest in best.items()]
-    return "  ".join([f"{case.title:48}", f"{kind:8}", f"ratio {ratio:5.2f}", *times])
+    return "  ".join([f"{case.title:48}", f"{kind:8}", *ratios, *times])
 
 
 def main() -> None:
