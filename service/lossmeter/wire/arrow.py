@@ -65,7 +65,7 @@ class Reader:
                 return None
             batch = pa.ipc.read_record_batch(opened, self._schema)
             batch.validate(full=True)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise MalformedBodyError(f"A message of the Arrow stream is damaged: {_short(error)}") from None
         return batch
 

@@ -14,13 +14,9 @@ from lossmeter.wire.columns import Layout
 from lossmeter.wire.parquet_pages import check_pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from numpy.typing import NDArray
 
     Buffer = bytes | bytearray | memoryview
-
-MAGIC: Final = b"PAR1"
 
 _LONGEST_STRING: Final = 16 * 1024 * 1024
 """Of the metadata."""
@@ -49,7 +45,7 @@ def read(
         layout = Layout(_open(body).schema_arrow)
         layout.carried = layout.carried if carry else []
         table = _read(body, layout, limit, max_elements)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise MalformedBodyError(f"The Parquet file is damaged: {str(error)[:200]}") from None
     return arrow.gathered(table.combine_chunks().to_batches(), layout)
 
@@ -61,7 +57,7 @@ def _read(body: Buffer, layout: Layout, limit: int, max_elements: int) -> pa.Tab
     # A text of a megabyte stands once in a file, however many rows have it; and so it does when it is read so.
     file = _open(body, texts)
     wanted = layout.used + layout.carried
-    check_pages(memoryview(body), _chunks(file.metadata, wanted), limit, max_elements)
+    check_pages(memoryview(body), frozenset(wanted), limit, max_elements)
     table = file.read(columns=wanted, use_threads=False)
     table.validate(full=True)
     for name in texts:
@@ -105,23 +101,3 @@ def _spelt_out(column: pa.ChunkedArray, field: pa.Field, limit: int) -> pa.Chunk
             f"The texts in the column {field.name[:64]} are longer than {limit} bytes together."
         )
     return column.cast(field.type)
-
-
-def _chunks(metadata: pq.FileMetaData, wanted: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Where the chunks of these columns begin in every row group, and how long they are."""
-    names = frozenset(wanted)
-    places = [at for at in range(metadata.num_columns) if _belongs(metadata.schema.column(at).path, names)]
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for place in places:
-            chunk = row_group.column(place)
-            start = chunk.data_page_offset
-            if chunk.has_dictionary_page and 0 < chunk.dictionary_page_offset < start:
-                start = chunk.dictionary_page_offset
-            yield start, chunk.total_compressed_size
-
-
-def _belongs(path: str, names: frozenset[str]) -> bool:
-    """Whether the leaf is one of the columns or lies in it; a column's own name may have dots."""
-    parts = path.split(".")
-    return any(".".join(parts[:length]) in names for length in range(1, len(parts) + 1))

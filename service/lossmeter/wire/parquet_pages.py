@@ -1,40 +1,47 @@
 """What the pages of a Parquet file come to when they are decompressed, added up before any of them is.
 
 A file's metadata tell sizes, too, but the reader believes the header of each page: one of 30 bytes can announce
-2 GB, or that a single row's list has 2³¹ numbers. So the headers are walked over first. They are Thrift structs
-in the compact protocol (thrift-compact-protocol.md; PageHeader of parquet.thrift).
+2 GB, or that a single row's list has 2³¹ numbers. So the headers are walked over first. Not with pyarrow's objects
+for the metadata: they end the process when some statistics are damaged (seen with pyarrow 26). Source: parquet.thrift.
 """
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from lossmeter.errors import MalformedBodyError, TooLargeError
+from lossmeter.wire.thrift import I32, I64, LIST, STRUCT, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-# Field numbers of PageHeader, and of num_values in the headers of data pages of version 1 and 2.
-_UNPACKED, _PACKED = (2,), (3,)
-_VALUES: Final = ((5, 1), (8, 1))
+    Struct = dict[tuple[int, int], Any]
+
+MAGIC: Final = b"PAR1"
+
+_TAIL: Final = struct.Struct("<I4s")
+_MOST_METADATA: Final = 500_000
+"""Values; a column chunk has two dozen."""
 
 _MOST_PAGES: Final = 10_000
 _SMALLEST_PAGE: Final = 1024
 """Mean bytes of a page in a file of very many."""
+_MOST_IN_HEADER: Final = 1000
 
-_BOOLEANS: Final = (1, 2)
-_BYTE: Final = 3
-_INTEGERS: Final = (4, 5, 6)
-_DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 7, 8, 9, 10, 12
-_DEEPEST: Final = 8
+# Fields of FileMetaData, RowGroup, ColumnChunk and ColumnMetaData,
+_ROW_GROUPS, _COLUMNS, _METADATA = (4, LIST), (1, LIST), (3, STRUCT)
+_PATH, _LENGTH, _DATA, _DICTIONARY = (3, LIST), (7, I64), (9, I64), (11, I64)
+# and of PageHeader and the headers of data pages of version 1 and 2.
+_UNPACKED, _PACKED, _PAGES, _VALUES = (2, I32), (3, I32), ((5, STRUCT), (8, STRUCT)), (1, I32)
 
 
-def check_pages(body: memoryview, chunks: Iterator[tuple[int, int]], limit: int, max_elements: int) -> None:
-    """Adds up the pages of some column chunks.
+def check_pages(body: memoryview, names: Collection[str], limit: int, max_elements: int) -> None:
+    """Adds up the pages of some columns.
 
     Args:
         body: the file.
-        chunks: where each begins, and how many bytes it has.
+        names: of the columns; what lies in them counts with them.
         limit: the most bytes that the pages may have together.
         max_elements: the most values that they may have together.
 
@@ -44,15 +51,14 @@ def check_pages(body: memoryview, chunks: Iterator[tuple[int, int]], limit: int,
     """
     size = values = pages = 0
     most_pages = _MOST_PAGES + len(body) // _SMALLEST_PAGE
-    for start, length in chunks:
-        at, end = start, start + length
-        if not 0 <= start <= end <= len(body):
-            raise MalformedBodyError("A column of the Parquet file lies outside of it.")
-        while at < end:
-            header, at = _Compact(body, at).struct()
-            at += max(header.get(_PACKED, 0), 0)
+    for start, end in _chunks(body, names):
+        reader = Reader(body, start, 0)
+        while reader.at < end:
+            reader.left = _MOST_IN_HEADER
+            header = reader.struct()
+            reader.at += max(header.get(_PACKED, 0), 0)
             size += max(header.get(_UNPACKED, 0), 0)
-            values += sum(max(header.get(field, 0), 0) for field in _VALUES)
+            values += sum(max(header.get(page, {}).get(_VALUES, 0), 0) for page in _PAGES)
             pages += 1
             if size > limit:
                 raise TooLargeError(f"The pages of the Parquet file decompress to more than {limit} bytes.")
@@ -64,74 +70,32 @@ def check_pages(body: memoryview, chunks: Iterator[tuple[int, int]], limit: int,
                 )
 
 
-class _Compact:
-    """A reader of the compact protocol."""
+def _chunks(body: memoryview, names: Collection[str]) -> Iterator[tuple[int, int]]:
+    """Where the pages of these columns lie in every row group."""
+    for group in _footer(body).get(_ROW_GROUPS, []):
+        for column in _structs(group, _COLUMNS):
+            chunk = column.get(_METADATA, {})
+            path = chunk.get(_PATH) or [b""]
+            if isinstance(path[0], int) or bytes(path[0]).decode("utf-8", "replace") not in names:
+                continue
+            start = data = chunk.get(_DATA, -1)
+            if 0 < chunk.get(_DICTIONARY, 0) < data:
+                start = chunk[_DICTIONARY]
+            end = start + chunk.get(_LENGTH, -1)
+            if not 0 <= start <= end <= len(body):
+                raise MalformedBodyError("A column of the Parquet file lies outside of it.")
+            yield start, end
 
-    def __init__(self, body: memoryview, at: int) -> None:
-        self._body = body
-        self._at = at
 
-    def struct(self) -> tuple[dict[tuple[int, ...], int], int]:
-        """The integers of a struct and of those in it, by the numbers of the fields; and where it ends."""
-        found: dict[tuple[int, ...], int] = {}
-        try:
-            self._struct((), found)
-        except IndexError:
-            raise MalformedBodyError("A page of the Parquet file is cut off.") from None
-        return found, self._at
+def _structs(parent: object, field: tuple[int, int]) -> list[Struct]:
+    """A field that is a list of structs."""
+    found = parent.get(field, []) if isinstance(parent, dict) else []
+    return [each for each in found if isinstance(each, dict)]
 
-    def _struct(self, path: tuple[int, ...], found: dict[tuple[int, ...], int]) -> None:
-        if len(path) > _DEEPEST:
-            raise MalformedBodyError("A page header of the Parquet file is nested too deeply.")
-        field = 0
-        while head := self._byte():
-            field = field + (head >> 4) if head >> 4 else self._signed()
-            value = self._value(head & 0x0F, (*path, field), found)
-            if isinstance(value, int):
-                found[(*path, field)] = value
 
-    def _value(self, kind: int, path: tuple[int, ...], found: dict[tuple[int, ...], int]) -> Any:  # noqa: ANN401
-        if kind in _BOOLEANS:
-            return None
-        if kind in _INTEGERS:
-            return self._signed()
-        if kind == _STRUCT:
-            return self._struct(path, found)
-        if kind == _BINARY:
-            length = self._unsigned()
-            self._at += length
-        elif kind in (_BYTE, _DOUBLE):
-            self._at += 1 if kind == _BYTE else 8
-        elif kind in (_LIST, _SET):
-            self._list(path)
-        else:
-            raise MalformedBodyError("What should be a page of the Parquet file is none.")
-        return None
-
-    def _list(self, path: tuple[int, ...]) -> None:
-        head = self._byte()
-        size = head >> 4 if head >> 4 < 15 else self._unsigned()  # noqa: PLR2004 - 15 says: the size follows
-        for _ in range(size):
-            # An element that is a boolean takes a byte, unlike a field.
-            kind = head & 0x0F
-            self._value(_BYTE if kind in _BOOLEANS else kind, (*path, 0), {})
-
-    def _signed(self) -> int:
-        raw = self._unsigned()
-        return (raw >> 1) ^ -(raw & 1)
-
-    def _unsigned(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self._byte()
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                return value
-            if shift > 63:  # noqa: PLR2004 - the protocol's longest integer
-                raise MalformedBodyError("A number in the Parquet file is too long.")
-
-    def _byte(self) -> int:
-        byte = self._body[self._at]
-        self._at += 1
-        return byte
+def _footer(body: memoryview) -> Struct:
+    length, magic = _TAIL.unpack(body[-_TAIL.size :]) if len(body) >= _TAIL.size else (0, b"")
+    start = len(body) - _TAIL.size - length
+    if magic != MAGIC or start < 0:
+        raise MalformedBodyError("The body is not a Parquet file.")
+    return Reader(body[: -_TAIL.size], start, _MOST_METADATA).struct()
