@@ -11,6 +11,7 @@ from lossmeter.engine.calibration import Calibration, calibrate
 from lossmeter.engine.class_weights import class_weights
 from lossmeter.engine.comparison import Comparison, PairedComparison, Report, compare, compare_paired, report
 from lossmeter.engine.divergences import divergence
+from lossmeter.engine.expectation import Expected, expect
 from lossmeter.engine.losses import LOSSES, Loss, make_loss
 from lossmeter.engine.measure import Measured, measure
 from lossmeter.engine.metrics import METRICS, Metric
@@ -28,6 +29,7 @@ __all__ = [
     "ClassWeights",
     "Comparison",
     "DivergenceResult",
+    "Expected",
     "KLBreakdown",
     "Loss",
     "Measured",
@@ -45,6 +47,7 @@ __all__ = [
     "compare",
     "compare_paired",
     "divergence",
+    "expect",
     "make_loss",
     "measure",
     "merge",

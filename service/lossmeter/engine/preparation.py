@@ -121,7 +121,7 @@ def _predictions(sent: Sent, truth: Targets, options: Options, *, swift: bool) -
     return kind(sent.values, truth.ignored, options.tolerance)
 
 
-_BINARY: Mapping[str, type[BinaryLogits | BinaryProbabilities | BinaryLogProbabilities]] = {
+BINARY: Mapping[str, type[BinaryLogits | BinaryProbabilities | BinaryLogProbabilities]] = {
     "logits": BinaryLogits,
     "probabilities": BinaryProbabilities,
     "log_probabilities": BinaryLogProbabilities,
@@ -135,7 +135,7 @@ def _binary(sent: Sent, loss: BinaryLoss, options: Options) -> Batch:
     truth = binary_targets(sent.targets, values.shape, sent.ignore_index)
     matrix = values[:, None] if single else values
     _check_parameters(loss, matrix.shape[1], dtype)
-    predictions: BinaryPredictions = _BINARY[sent.name](matrix, truth.ignored, options.temperature)
+    predictions: BinaryPredictions = BINARY[sent.name](matrix, truth.ignored, options.temperature)
     return BinaryBatch(
         predictions,
         truth,

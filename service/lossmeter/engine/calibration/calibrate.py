@@ -17,7 +17,7 @@ from lossmeter.engine.metrics import Answer
 from lossmeter.engine.options import Options, check_word
 from lossmeter.engine.preparation import Sent, prepared, read
 from lossmeter.engine.score import score
-from lossmeter.engine.two_classes import two_class_targets, two_classes
+from lossmeter.engine.two_classes import as_two_classes
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -112,20 +112,16 @@ def calibrate(  # noqa: PLR0913  the contract's fields
     check_word("method", method, get_args(Method))
     inputs = {"logits": logits, "probabilities": probabilities, "log_probabilities": log_probabilities}
     name, values = read(inputs, (1, 2))
-    said: dict[str, Any] = {
-        "class_weights": class_weights,
-        "sample_weights": sample_weights,
-        "threads": threads,
-    }
-    sent: dict[str, Any] = {name: values, "targets": targets, "ignore_index": ignore_index}
+    arrays = {"targets": targets, "sample_weights": sample_weights, "ignore_index": ignore_index}
+    sent: dict[str, Any] = {name: values, **arrays}
+    said: dict[str, Any] = {"class_weights": class_weights, "threads": threads}
     loss = "cross_entropy" if values.ndim > 1 else "binary_cross_entropy"
-    before = score(
-        **sent, **said, loss=loss, tolerance=tolerance, include=()
-    )  # refuses what cannot be scored
+    # This refuses what cannot be scored.
+    before = score(**sent, **said, loss=loss, tolerance=tolerance, include=())
     seen: dict[str, Any] = {"metrics": ["reliability_curve"], "bins": bins, "binning": binning}
     curves = [measure(**sent, **said, **seen, tolerance=tolerance)]
     said["class_weights"] = before.class_weights
-    asked: dict[str, Any] = {**said, **_as_logits(name, values, targets, ignore_index, sample_weights)}
+    asked: dict[str, Any] = {**said, **_as_logits(name, values, arrays)}
     with np.errstate(all="ignore"):
         fitted = _fitted(_sample(asked), method)
     after = None
@@ -201,23 +197,16 @@ def _undefined(method: Method, reason: str | None, curves: list[Measured]) -> di
     return undefined
 
 
-def _as_logits(
-    name: str, values: Floats, targets: ArrayLike, ignore_index: int | None, weights: ArrayLike | None
-) -> dict[str, Any]:
+def _as_logits(name: str, values: Floats, arrays: dict[str, Any]) -> dict[str, Any]:
     """What was sent and could be scored, as ``Float64[n, classes]`` logits, the truth about them and its weights."""
-    truth: ArrayLike = targets
+    sent = {name: values, **arrays}
     if values.ndim == 1:
-        sent = np.asarray(targets)
-        ignored = sent == ignore_index if ignore_index is not None else np.zeros(len(sent), dtype=bool)
-        name, values = two_classes(name, np.where(ignored, 0.5 if name == "probabilities" else -1, values))
-        truth, ignore_index = two_class_targets(sent, ignored), None
-        if ignored.any():
-            weights = np.where(ignored, 0, np.ones(len(sent)) if weights is None else np.asarray(weights))
-    matrix = values.astype(np.float64, copy=False)
+        name, sent = as_two_classes(name, values, **arrays)
+    matrix = sent.pop(name).astype(np.float64, copy=False)
     if name == "probabilities":
         with np.errstate(all="ignore"):
             matrix = np.log(matrix)
-    return {"logits": matrix, "targets": truth, "ignore_index": ignore_index, "sample_weights": weights}
+    return {"logits": matrix, **sent}
 
 
 def _sample(asked: dict[str, Any]) -> Sample:
