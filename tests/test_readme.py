@@ -152,9 +152,10 @@ class Checker(doctest.OutputChecker):
         return super().check_output(want, got, optionflags) or is_same(want, got)
 
 
-def test_python() -> None:
+def test_python(server: Server) -> None:
     """The Python sessions, as one."""
-    session = doctest.DocTestParser().get_doctest("".join(blocks("pycon")), {}, "README", "README.md", 0)
+    said_there = "".join(blocks("pycon")).replace(ADDRESS, server.url)
+    session = doctest.DocTestParser().get_doctest(said_there, {}, "README", "README.md", 0)
     assert len(session.examples) > 5
     said: list[str] = []
     failed, _ = doctest.DocTestRunner(checker=Checker()).run(session, out=said.append)
