@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import pickle
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from client.compare import WAYS, same
 from lossmeter import engine
 from lossmeter.client import (
+    AsyncClient,
     AuthenticationError,
     Client,
     ConnectionFailedError,
@@ -23,6 +25,7 @@ from lossmeter.client import (
     LossmeterClientError,
     NotFoundError,
     ProblemError,
+    Scores,
 )
 from lossmeter.engine import LOSSES
 from servers import running
@@ -173,6 +176,32 @@ def test_refused_before_it_is_sent(connect: Connect, server: Server) -> None:
     """What is no array at all is refused by the same error."""
     with pytest.raises(InvalidInputError, match="422 Unprocessable Content: /logits"):
         connect(server.url).score(logits=[[1.0, 2.0], [1.0]], targets=[0, 1])
+
+
+@pytest.mark.parametrize("logits", [[[True, False]], [["a", "b"]], [[1j, 2j]]])
+def test_what_is_no_number(connect: Connect, server: Server, logits: list[list[Any]]) -> None:
+    """No dtype but those of numbers is sent."""
+    with pytest.raises(InvalidInputError, match="/logits: numbers are wanted, not"):
+        connect(server.url).score(logits=logits, targets=[0])
+
+
+def test_any_width(connect: Connect, server: Server) -> None:
+    """Half precision is computed in single, extended precision in double; an option can be NumPy's."""
+    client = connect(server.url)
+    for dtype, wanted in ((np.float16, np.float32), (np.longdouble, np.float64)):
+        got = client.score(logits=LOGITS.astype(dtype), targets=TARGETS, temperature=np.float64(2.0))
+        assert got.losses is not None
+        assert got.losses.dtype == wanted
+
+
+def test_asynchronous_context(server: Server) -> None:
+    """``async with`` opens and closes the client; calls run side by side."""
+
+    async def main() -> list[Scores]:
+        async with AsyncClient(server.url) as client:
+            return await asyncio.gather(*(client.score(logits=LOGITS, targets=TARGETS) for _ in range(5)))
+
+    assert len({scores.loss for scores in asyncio.run(main())}) == 1
 
 
 def test_no_such_endpoint(connect: Connect, server: Server) -> None:

@@ -161,6 +161,25 @@ def test_columns_that_are_no_numbers(
         connect(server.url).score_file(tmp_path / "file", batch_rows=100)
 
 
+def test_columns_that_say_the_same_twice(connect: Connect, server: Server, tmp_path: Path) -> None:
+    """A file that does not say which column it means is refused."""
+    parquet(tmp_path / "file", listed(targets=TARGETS))
+    with pytest.raises(InvalidInputError, match="/targets: is there beside another column"):
+        connect(server.url).score_file(tmp_path / "file")
+
+
+def test_without_pyarrow(server: Server, tmp_path: Path) -> None:
+    """Where it is not installed, the error says what to install."""
+    code = (
+        "import sys; sys.modules['pyarrow'] = None\n"
+        "from lossmeter.client import Client\n"
+        "Client(sys.argv[1]).score_file(sys.argv[2])"
+    )
+    command = [sys.executable, "-c", code, server.url, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError: files need pyarrow: pip install 'lossmeter[arrow]'" in done.stderr
+
+
 def test_a_file_without_rows(connect: Connect, server: Server, tmp_path: Path) -> None:
     """Nothing costs nothing."""
     for write in FORMATS:

@@ -134,6 +134,18 @@ def test_lengths_that_differ(connect: Connect, narrow: Server) -> None:
         connect(narrow.url).score(logits=np.ones((400, 3)), targets=np.zeros(399, dtype=int))
 
 
+def test_a_class_without_examples(connect: Connect, narrow: Server) -> None:
+    """Balanced weights that cannot be are refused in the server's words."""
+    with pytest.raises(InvalidInputError, match="/targets: no example of class 2"):
+        connect(narrow.url).score(logits=np.ones((400, 3)), targets=[0, 1] * 200, class_weights="balanced")
+
+
+def test_one_row_that_is_too_large(connect: Connect, narrow: Server) -> None:
+    """Nor is a batch of a single row halved."""
+    with pytest.raises(TooLargeError):
+        connect(narrow.url).score(logits=np.ones((1, 5000)), targets=[0])
+
+
 def test_a_row_that_is_too_large(connect: Connect, narrow: Server) -> None:
     """What cannot be cut further is refused as too large, with the limits."""
     with pytest.raises(TooLargeError) as caught:

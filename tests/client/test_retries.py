@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from flaky import answer, busy, cut, drip, failing, reset, silence, stall
@@ -19,6 +20,7 @@ from lossmeter.client import (
     ProblemError,
     ServerFailedError,
     UnexpectedAnswerError,
+    UnsupportedMediaTypeError,
 )
 from lossmeter.client.errors import problem
 from lossmeter.client.messages import Message
@@ -146,6 +148,28 @@ def test_refusal_that_is_no_problem(connect: Connect, body: bytes) -> None:
         connect(server.url).score(**BATCH)
     assert caught.value.status == 403
     assert str(caught.value).startswith("403 ")
+
+
+def test_a_server_that_reads_json_alone(connect: Connect) -> None:
+    """What it refuses as bytes is sent as JSON, at once and from then on; an answer of 32 bits stays one."""
+    scores = b'{"losses": [0.5], "reduction": "none", "unit": "nats", "denominator": 1, "count": 1, "ignored": 0}'
+    with failing([busy(415), answer(200, scores)]) as server:
+        client = connect(server.url)
+        for _ in range(2):
+            losses = client.score(logits=np.ones((1, 2), dtype=np.float32), targets=[0]).losses
+            assert losses is not None
+            assert losses.dtype == np.float32
+        assert [head.partition("Content-Type: ")[2].split()[0] for head in server.heads] == [
+            "application/x-npz",
+            "application/json",
+            "application/json",
+        ]
+
+
+def test_a_server_that_reads_nothing(connect: Connect) -> None:
+    """Where JSON is refused, too, that is raised."""
+    with failing([busy(415)]) as server, pytest.raises(UnsupportedMediaTypeError):
+        connect(server.url).score(**BATCH)
 
 
 def test_health_is_asked_once(connect: Connect) -> None:

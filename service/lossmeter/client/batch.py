@@ -144,8 +144,6 @@ def plain(value: object) -> Any:  # noqa: ANN401 - whatever the contract has for
             return value
         case Mapping():
             return {str(name): plain(member) for name, member in value.items()}
-        case np.ndarray() if not value.ndim:
-            return value.item()
         case Collection() if all(isinstance(item, (str, Mapping)) for item in value):
             return [plain(item) for item in value]
     return np.asarray(value)
