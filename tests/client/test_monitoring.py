@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from flaky import answer, failing
+from lossmeter import engine
 
 if TYPE_CHECKING:
     from client.conftest import Connect
+    from servers import Server
 
 LOGITS = np.array([[1.0, 2.0], [0.5, 0.25]])
 
@@ -62,6 +64,17 @@ def test_slices_and_state(connect: Connect) -> None:
     assert document["cluster"] == [7, 7]
     assert document["metrics"] == ["accuracy"]
     assert (document["include"], document["state_encoding"]) == (["state"], "binary")
+
+
+def test_metrics_of_a_real_server(connect: Connect, server: Server) -> None:
+    """They are the engine's; what is undefined says why."""
+    got = connect(server.url).metrics(
+        logits=LOGITS, targets=[1, 0], metrics=["accuracy", "log_loss", "roc_auc"]
+    )
+    wanted = engine.measure(logits=LOGITS, targets=[1, 0], metrics=["accuracy", "log_loss", "roc_auc"])
+    assert got.count == 2
+    assert got.metrics["log_loss"] == pytest.approx(wanted.metrics["log_loss"])
+    assert got.metrics["accuracy"] == wanted.metrics["accuracy"]
 
 
 def test_states(connect: Connect) -> None:

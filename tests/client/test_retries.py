@@ -152,7 +152,9 @@ def test_refusal_that_is_no_problem(connect: Connect, body: bytes) -> None:
 
 def test_a_server_that_reads_json_alone(connect: Connect) -> None:
     """What it refuses as bytes is sent as JSON, at once and from then on; an answer of 32 bits stays one."""
-    scores = b'{"losses": [0.5], "reduction": "none", "unit": "nats", "denominator": 1, "count": 1, "ignored": 0}'
+    scores = (
+        b'{"losses": [0.5], "reduction": "none", "unit": "nats", "denominator": 1, "count": 1, "ignored": 0}'
+    )
     with failing([busy(415), answer(200, scores)]) as server:
         client = connect(server.url)
         for _ in range(2):

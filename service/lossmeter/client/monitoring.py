@@ -11,7 +11,7 @@ from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypedDict, Unpack, runtime_checkable
 
-from lossmeter.client import answers, scoring
+from lossmeter.client import answers, messages, scoring
 from lossmeter.client.batch import Batch
 from lossmeter.client.results import Answer
 
@@ -136,8 +136,9 @@ def compare(session: Session, **fields: Unpack[Comparing]) -> Steps[Answer]:
 
 
 def _measure(session: Session, path: str, fields: Mapping[str, Any]) -> Steps[Answer]:
-    batch = Batch.of(fields)
-    answer = yield from scoring.send(session, path, batch, session.policy.begin(), accept=answers.JSON)
+    """The answer to a batch, which these endpoints read as JSON alone."""
+    message = messages.Json().write(Batch.of(fields), answers.JSON)
+    answer = yield from session.ask("POST", path, session.policy.begin(), message)
     return Answer(answers.document(answer))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lossmeter.client.results import Scores
     from lossmeter.client.retries import Deadline
     from lossmeter.client.session import Session
-    from lossmeter.client.steps import Answer, Steps
+    from lossmeter.client.steps import Steps
 
 PATH = "/v1/score"
 
@@ -38,24 +38,19 @@ def score(session: Session, batch: Batch, deadline: Deadline) -> Steps[Scores]:
 
 
 def once(session: Session, batch: Batch, deadline: Deadline) -> Steps[Scores]:
-    """The scores of a batch that goes in one request."""
+    """The scores of a batch that goes in one request; a server that reads no bytes gets JSON, at once and then on."""
     # The names of slices would be lost among the dotted names of npz.
     accept = answers.JSON if "slices" in batch.options else f"{answers.NPZ}, {answers.JSON};q=0.5"
-    answer = yield from send(session, PATH, batch, deadline, accept=accept)
-    return messages.scores(answer, batch.dtype)
-
-
-def send(session: Session, path: str, batch: Batch, deadline: Deadline, *, accept: str) -> Steps[Answer]:
-    """The answer to a batch; where the server reads no bytes it is sent as JSON, at once and from then on."""
-    binary = session.reads_bytes(path)
+    binary = session.binary
     message = messages.codec(batch, binary=binary).write(batch, accept)
     try:
-        return (yield from session.ask("POST", path, deadline, message))
+        answer = yield from session.ask("POST", PATH, deadline, message)
     except UnsupportedMediaTypeError:
         if not binary:
             raise
-        session.json_only.add(path)
-    return (yield from send(session, path, batch, deadline, accept=accept))
+        session.binary = False
+        return (yield from once(session, batch, deadline))
+    return messages.scores(answer, batch.dtype)
 
 
 def post(session: Session, path: str, fields: Mapping[str, Any]) -> Steps[dict[str, Any]]:
@@ -73,7 +68,7 @@ def encoding(include: Collection[str] | None) -> dict[str, str]:
 def room(session: Session, batch: Batch) -> int:
     """How many rows like these fit in a request, as far as is known; at least 1."""
     limits = session.limits
-    fixed, each = messages.codec(batch, binary=session.reads_bytes(PATH)).room(batch)
+    fixed, each = messages.codec(batch, binary=session.binary).room(batch)
     rows = min(batch.size, (limits.max_bytes - fixed) // max(each, 1))
     if limits.max_elements is not None:
         fixed, each = messages.numbers(batch)

@@ -52,8 +52,7 @@ class Session:
         base_url: of the server, with the path under which a proxy publishes it, without a slash at the end.
         policy: how failures are borne.
         limits: what one request may hold.
-        binary: whether arrays travel as bytes where the server reads them.
-        json_only: paths where it does not.
+        binary: whether arrays travel as bytes; turned off by a server that reads JSON alone.
         key: what to show at the door, if anything.
     """
 
@@ -62,7 +61,6 @@ class Session:
     limits: Limits = field(default_factory=Limits)
     binary: bool = True
     key: str | None = field(default=None, repr=False)
-    json_only: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -71,10 +69,6 @@ class Session:
                 f"base_url is an http or https address such as http://127.0.0.1:8000, not {self.base_url!r}"
             )
         self.base_url = self.base_url.rstrip("/")
-
-    def reads_bytes(self, path: str) -> bool:
-        """Whether arrays are to be sent there as bytes."""
-        return self.binary and path not in self.json_only
 
     def exchange(self, method: str, path: str, deadline: Deadline, message: Message) -> Exchange:
         """A request that has the rest of the call's time.
