@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import re
+import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +17,7 @@ import pytest
 import lossmeter
 from lossmeter import engine
 from servers import PATIENCE, Server, running
-from v2.messages import message, outputs
+from v2.messages import HEADER, message, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +143,9 @@ def test_keys_and_limits(tight: Server) -> None:
     assert "key" in error_of(nobody)
     key = {"X-API-Key": "alpha"}
     assert httpx2.post(url, content=BODY, headers=HEADERS | key).status_code == 200
+    twice = httpx2.post(url, content=BODY, headers=[*(HEADERS | key).items(), (HEADER, "7")])
+    assert twice.status_code == 400
+    assert HEADER in error_of(twice)
     cases: list[tuple[bytes, dict[str, str], int]] = [
         (b" " * 20_000, {}, 413),
         (gzip.compress(b" " * 20_000), {"Content-Encoding": "gzip"}, 413),
@@ -173,3 +179,41 @@ def test_http_1_0(server: Server) -> None:
     assert response.status == 200
     assert response.getheader("transfer-encoding") is None
     assert len(response.read()) == int(response.getheader("content-length", "0"))
+
+
+def test_a_client_that_leaves(server: Server) -> None:
+    """Half a body and no more: nothing fails for it, and the next is served."""
+    before = server.log.read_text().count("unexpected error")
+    with socket.create_connection(server.address, timeout=PATIENCE) as connection:
+        connection.sendall(b"POST /v2/models/focal/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
+    response = httpx2.post(f"{server.url}/v2/models/focal/infer", content=BODY, headers=HEADERS)
+    assert response.status_code == 200
+    assert server.log.read_text().count("unexpected error") == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the most memory of a process is told by /proc")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+def test_memory(dtype: type[np.floating[Any]]) -> None:
+    """Binary tensors are neither copied on their way in nor out: at most twice the bytes that travel."""
+    rows = 60_000
+    logits = np.zeros((rows, 100), dtype)
+    small, lengths = message({"logits": logits[:2000], "targets": np.zeros(2000, np.int64)})
+    body, headers = message(
+        {"logits": logits, "targets": np.zeros(rows, np.int64)}, parameters={"binary_data_output": True}
+    )
+    with running(max_body_bytes=2**27) as alone:
+        url = f"{alone.url}/v2/models/cross_entropy/infer"
+        httpx2.post(url, content=small, headers=lengths)
+        before = memory(alone, "VmRSS")
+        answer = httpx2.post(url, content=body, headers=headers, timeout=PATIENCE)
+        peak = memory(alone, "VmHWM") - before
+    assert answer.status_code == 200
+    assert peak < 2 * (len(body) + len(answer.content))
+
+
+def memory(server: Server, line: str) -> int:
+    """A line of what Linux says of the server's memory, in bytes."""
+    status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
+    found = re.search(rf"{line}:\s+(\d+) kB", status)
+    assert found
+    return int(found[1]) * 1024

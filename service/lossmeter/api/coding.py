@@ -46,7 +46,9 @@ def for_answer(headers: Headers, media_type: str) -> str | None:
     return negotiation.accepted_coding(accepted) if accepted and media_type in _TEXT else None
 
 
-def encoded(parts: Iterable[bytes], coding: str | None, *, prompt: bool = False) -> Iterator[bytes]:
+def encoded(
+    parts: Iterable[bytes | memoryview], coding: str | None, *, prompt: bool = False
+) -> Iterator[bytes | memoryview]:
     """The parts of an answer in a coding; ``prompt`` parts can be read as soon as they arrive."""
     if coding is None:
         yield from parts

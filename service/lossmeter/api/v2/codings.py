@@ -1,33 +1,14 @@
-"""Content codings, as real clients of the protocol send and want them."""
+"""The content coding of an answer, as real clients of the protocol want it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-
-from starlette.exceptions import HTTPException
-
-from lossmeter.wire.compression import ENCODINGS
 
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
 READABLE: Final = ("gzip", "deflate")
 """What every client of the protocol can decompress."""
-
-
-def sent(headers: Headers) -> str | None:
-    """The coding of a body; None where it has none.
-
-    Raises:
-        HTTPException: 415, with the header that says what is taken (RFC 9110, section 12.5.3).
-    """
-    coding = headers.get("content-encoding", "identity").strip().lower()
-    if coding == "identity":
-        return None
-    if coding not in ENCODINGS:
-        detail = f"The Content-Encoding {coding[:64]!r} is not taken; it takes {', '.join(ENCODINGS)}."
-        raise HTTPException(415, detail, {"Accept-Encoding": ", ".join(ENCODINGS)})
-    return coding
 
 
 def wanted(headers: Headers) -> str | None:

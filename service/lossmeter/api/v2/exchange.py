@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
-from lossmeter.api import inference
+from lossmeter.api import coding, inference, negotiation
 from lossmeter.api.bodies import INLINE_BYTES
+from lossmeter.api.limits import SHARE
 from lossmeter.api.v2 import codings
 from lossmeter.api.work import off_loop
 from lossmeter.wire import oip
-from lossmeter.wire.compression import compressor, decompressor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_INLINE_COMPRESSED = 1024
-"""A kilobyte of zeros may be a megabyte long."""
-
 
 class Exchange:
     """What is known of a request before its body is read, and all that is done with it."""
@@ -35,9 +33,11 @@ class Exchange:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._service: Service = request.app.state.service
-        self._sent_coding = codings.sent(request.headers)
+        self._sent_coding = negotiation.check_coding(request.headers)
         self._wanted_coding = codings.wanted(request.headers)
-        self._header_length = oip.read_header_length(request.headers.get(oip.HEADER_LENGTH))
+        # Two of them that differ are no number.
+        lengths = request.headers.getlist(oip.HEADER_LENGTH)
+        self._header_length = oip.read_header_length(",".join(lengths) if lengths else None)
         self._is_large = False
 
     async def infer(self, model: str) -> Response:
@@ -46,22 +46,29 @@ class Exchange:
         Raises:
             LossmeterError: the request is refused.
         """
-        # What is compressed is decompressed into a buffer of its own.
-        start = 0 if self._sent_coding else oip.padding(self._header_length)
-        body = bytearray(start)
-        async for chunk in self._request.stream():
-            body += chunk
-        self._is_large = len(body) - start > (_INLINE_COMPRESSED if self._sent_coding else INLINE_BYTES)
+        try:
+            body, start = await self._receive()
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         answer = await self._run(lambda: self._work(model, body, start))
         return await self._response(answer)
+
+    async def _receive(self) -> tuple[bytearray, int]:
+        """The body, out of its coding, and where it begins: its binary tensors are to be aligned."""
+        start = oip.padding(self._header_length)
+        body = bytearray(start)
+        share = self._request.scope[SHARE]
+        async for piece in coding.decoded(self._request.stream(), self._sent_coding):
+            body += piece
+            share.reserve(len(body) - start)
+        self._is_large = len(body) - start > INLINE_BYTES
+        return body, start
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await off_loop(work, self._service.cores) if self._is_large else work()
 
     def _work(self, model: str, body: bytearray, start: int) -> oip.Answer:
         """Reads, computes and begins to write."""
-        if self._sent_coding:
-            body, start = self._decompressed(body)
         settings = self._service.settings
         limits = oip.Limits(settings.max_elements, settings.max_depth)
         whole = self._header_length is None
@@ -72,16 +79,6 @@ class Exchange:
         head = {"model_name": model, "model_version": inference.VERSION}
         return oip.write_answer(head | ({} if request.id is None else {"id": request.id}), outputs)
 
-    def _decompressed(self, body: bytearray) -> tuple[bytearray, int]:
-        """The body, and where it starts; the header counts bytes of what is decompressed."""
-        start = oip.padding(self._header_length)
-        plain = bytearray(start)
-        decoder = decompressor(str(self._sent_coding), self._service.settings.max_body_bytes)
-        for piece in decoder.pieces(body):
-            plain += piece
-        decoder.finish()
-        return plain, start
-
     async def _response(self, answer: oip.Answer) -> Response:
         headers = {"Vary": "Accept-Encoding"}
         if answer.header_length is not None:
@@ -89,7 +86,7 @@ class Exchange:
         parts, size = answer.parts, answer.size
         if self._wanted_coding:
             headers["Content-Encoding"] = self._wanted_coding
-            parts, size = _compressed(parts, self._wanted_coding), None
+            parts, size = coding.encoded(parts, self._wanted_coding), None
         # RFC 9112, section 6.1: no parts without a length for HTTP/1.0.
         if self._request.scope["http_version"] == "1.0" or not self._is_large:
             body = await self._run(lambda: b"".join(parts))
@@ -108,11 +105,3 @@ async def _each(parts: Iterator[bytes | memoryview]) -> AsyncIterator[bytes | me
     """Parts that cost nothing to make."""
     for part in parts:
         yield part
-
-
-def _compressed(parts: Iterator[bytes | memoryview], coding: str) -> Iterator[bytes | memoryview]:
-    encoder = compressor(coding)
-    for part in parts:
-        if compressed := encoder.feed(part):
-            yield compressed
-    yield encoder.finish()
