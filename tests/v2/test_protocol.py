@@ -7,6 +7,7 @@ import http.client
 import re
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BODY, HEADERS = message({"logits": np.zeros((2, 3)), "targets": np.zeros(2, np.int64)})
+post = partial(httpx2.post, timeout=PATIENCE)
+get = partial(httpx2.get, timeout=PATIENCE)
 BROKEN = Path(__file__).parents[1] / "api" / "broken_server.py"
 
 
@@ -137,13 +140,13 @@ def test_keys_and_limits(tight: Server) -> None:
     """Keys, sizes before and after decompression, and numbers: each limit refuses in the protocol's form."""
     url = f"{tight.url}/v2/models/cross_entropy/infer"
     for path in ("live", "ready"):
-        assert httpx2.get(f"{tight.url}/v2/health/{path}").status_code == 200
-    nobody = httpx2.post(url, content=BODY, headers=HEADERS)
+        assert get(f"{tight.url}/v2/health/{path}").status_code == 200
+    nobody = post(url, content=BODY, headers=HEADERS)
     assert (nobody.status_code, "www-authenticate" in nobody.headers) == (401, True)
     assert "key" in error_of(nobody)
     key = {"X-API-Key": "alpha"}
-    assert httpx2.post(url, content=BODY, headers=HEADERS | key).status_code == 200
-    twice = httpx2.post(url, content=BODY, headers=[*(HEADERS | key).items(), (HEADER, "7")])
+    assert post(url, content=BODY, headers=HEADERS | key).status_code == 200
+    twice = post(url, content=BODY, headers=[*(HEADERS | key).items(), (HEADER, "7")])
     assert twice.status_code == 400
     assert HEADER in error_of(twice)
     cases: list[tuple[bytes, dict[str, str], int]] = [
@@ -155,7 +158,7 @@ def test_keys_and_limits(tight: Server) -> None:
         (*message({"logits": np.zeros((2, 9)), "targets": np.zeros(2, np.int64)}), 422),
     ]
     for body, headers, status in cases:
-        response = httpx2.post(url, content=body, headers=headers | key)
+        response = post(url, content=body, headers=headers | key)
         assert response.status_code == status, response.text
         assert error_of(response)
 
@@ -163,7 +166,7 @@ def test_keys_and_limits(tight: Server) -> None:
 def test_a_failure_of_the_service() -> None:
     """What nobody expected is a 500 in the protocol's form, too, and tells nothing."""
     with running(script=BROKEN) as broken:
-        response = httpx2.post(f"{broken.url}/v2/models/focal/infer", content=BODY, headers=HEADERS)
+        response = post(f"{broken.url}/v2/models/focal/infer", content=BODY, headers=HEADERS)
         assert response.status_code == 500
         assert "not the request's fault" in error_of(response)
 
@@ -183,10 +186,11 @@ def test_http_1_0(server: Server) -> None:
 
 def test_a_client_that_leaves(server: Server) -> None:
     """Half a body and no more: nothing fails for it, and the next is served."""
+    get(f"{server.url}/v2/health/ready")
     before = server.log.read_text().count("unexpected error")
     with socket.create_connection(server.address, timeout=PATIENCE) as connection:
         connection.sendall(b"POST /v2/models/focal/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{")
-    response = httpx2.post(f"{server.url}/v2/models/focal/infer", content=BODY, headers=HEADERS)
+    response = post(f"{server.url}/v2/models/focal/infer", content=BODY, headers=HEADERS)
     assert response.status_code == 200
     assert server.log.read_text().count("unexpected error") == before
 
@@ -203,9 +207,9 @@ def test_memory(dtype: type[np.floating[Any]]) -> None:
     )
     with running(max_body_bytes=2**27) as alone:
         url = f"{alone.url}/v2/models/cross_entropy/infer"
-        httpx2.post(url, content=small, headers=lengths)
+        post(url, content=small, headers=lengths)
         before = memory(alone, "VmRSS")
-        answer = httpx2.post(url, content=body, headers=headers, timeout=PATIENCE)
+        answer = post(url, content=body, headers=headers)
         peak = memory(alone, "VmHWM") - before
     assert answer.status_code == 200
     assert peak < 2 * (len(body) + len(answer.content))
