@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -261,6 +263,17 @@ def test_a_request_that_cannot_be_sent(connect: Connect, server: Server) -> None
     with pytest.raises(LossmeterClientError) as caught:
         connect(server.url, api_key="line\nbreak").score(logits=LOGITS, targets=TARGETS)
     assert not isinstance(caught.value, (ConnectionFailedError, ProblemError))
+
+
+def test_every_endpoint_is_a_method() -> None:
+    """Both clients have the same methods, and one for every path of the API."""
+    paths = json.loads((Path(__file__).parents[1] / "api" / "openapi.json").read_text(encoding="utf-8"))[
+        "paths"
+    ]
+    endpoints = {path.removeprefix("/v1/").replace("-", "_") for path in paths if path.startswith("/v1/")}
+    methods = {name for name in dir(Client) if not name.startswith("_")}
+    assert endpoints <= methods
+    assert methods - {"close"} == {name for name in dir(AsyncClient) if not name.startswith("_")} - {"aclose"}
 
 
 def test_importing_it_needs_no_server() -> None:

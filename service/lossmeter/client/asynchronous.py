@@ -1,4 +1,4 @@
-"""The client for programs that do other things meanwhile, on asyncio or trio."""
+"""The client for programs that do other things meanwhile."""
 
 from __future__ import annotations
 

@@ -44,11 +44,18 @@ class Exchange:
     seconds: float | None
 
     def chunks(self) -> Iterator[bytes]:
-        """The body for a socket, piece by piece; every attempt may begin anew."""
+        """The body for a socket, small pieces together and large ones apart; every attempt may begin anew."""
+        pending = bytearray()
         for piece in self.body:
             view = memoryview(piece).cast("B")
             for start in range(0, len(view), CHUNK):
-                yield bytes(view[start : start + CHUNK])
+                part = view[start : start + CHUNK]
+                if pending and len(pending) + len(part) > CHUNK:
+                    yield bytes(pending)
+                    pending.clear()
+                pending += part
+        if pending:
+            yield bytes(pending)
 
 
 @dataclass(frozen=True, slots=True)
