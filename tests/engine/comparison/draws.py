@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,6 +93,7 @@ class Coverage:
         below: the share that lies below it.
         unsure: the share that came with a caution.
         alarms: the share that lies above it without a caution: what a verdict would say.
+        student: the share of Student's intervals, without any correction, that holds the truth.
     """
 
     inside: float
@@ -100,17 +101,20 @@ class Coverage:
     below: float
     unsure: float
     alarms: float
+    student: float
 
 
 def coverage(inferences: Iterator[Inference], truth: float) -> Coverage:
     """How the intervals of many inferences lie about the truth."""
-    counts = np.zeros(5)
+    counts = np.zeros(6)
     total = 0
     for each in inferences:
         total += 1
         low, high = each.interval(LEVEL) or (truth, truth)
         unsure = each.caution is not None
-        counts += (low <= truth <= high, low > truth, high < truth, unsure, low > truth and not unsure)
+        plain = replace(each, first=0.0, third=0.0, skewness=0.0).interval(LEVEL) or (truth, truth)
+        alarm, student = low > truth and not unsure, plain[0] <= truth <= plain[1]
+        counts += (low <= truth <= high, low > truth, high < truth, unsure, alarm, student)
     return Coverage(*(counts / total))
 
 
