@@ -4,11 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from engine.comparison.windows import window
 from lossmeter.engine import score
 from lossmeter.engine.comparison import compare
+from lossmeter.engine.comparison.culprits import MOST_SLICES, holm
 from lossmeter.engine.state import merge
 from lossmeter.errors import InvalidInputError
 
@@ -174,6 +177,30 @@ def test_slices_of_one_window_alone_are_told() -> None:
     assert "one window alone" in (alone["c"] or "")
     other = compare(window(22, 50, slices=plain), window(23, 50, slices={"kind": ["a", "c"] * 25}))
     assert "no such slices" in other.undefined["split.region"]
+
+
+def test_many_slices_are_cut_off_but_all_are_counted() -> None:
+    """The worst hundred are told, with p-values that have regard to all."""
+    ids = {"user": [f"{each:03d}" for each in range(500)] * 12}
+    found = compare(window(30, 6000, slices=ids), window(31, 6000, slices=ids))
+    assert len(found.slices) == MOST_SLICES
+    contributions = [each.contribution for each in found.slices]
+    assert contributions == sorted(contributions, reverse=True)
+    assert all((each.adjusted_p_value or 1) >= min(1.0, 400 * (each.p_value or 0)) for each in found.slices)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.integers(0, 5))
+def test_adjusted_p_values_are_those_of_the_definition(p_values: list[float], more: int) -> None:
+    """Holm's: the largest multiple so far, in order of p; hypotheses that were not tested count as well."""
+    whole = len(p_values) + more
+    adjusted = holm(p_values, whole)
+    ranked = sorted(p_values)
+    for p_value, each in zip(p_values, adjusted, strict=True):
+        upto = ranked[: ranked.index(p_value) + 1]
+        least = max(min(1.0, (whole - rank) * other) for rank, other in enumerate(upto))
+        assert each >= least
+        assert each == pytest.approx(least) or ranked.count(p_value) > 1
+    assert all(p <= each for p, each in zip(p_values, adjusted, strict=True))
 
 
 @pytest.mark.parametrize(

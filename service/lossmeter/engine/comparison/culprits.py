@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lossmeter.engine.state import Slice
 
 MOST_SLICES = 100
-"""So many are told, those that add most first; p-values are adjusted for all."""
+"""So many are told, and tested; their p-values are adjusted for all that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +62,32 @@ def culprits(
     current: Mapping[str, Mapping[str, Slice]],
     level: float,
 ) -> list[SliceChange]:
-    """Every slice of every dimension in ``parts``, that which adds most to the loss first, at most ``MOST_SLICES``."""
-    changes = [
-        _change(
-            (dimension, value), each, reference[dimension].get(value), current[dimension].get(value), level
-        )
+    """The slices of every dimension in ``parts``, that which adds most to the loss first, at most ``MOST_SLICES``."""
+    named = [
+        ((dimension, value), each)
         for dimension, of_values in parts.items()
         for value, each in of_values.items()
     ]
+    named.sort(key=lambda each: (-each[1].total, each[0]))
+    changes = [
+        _change(name, each, reference[name[0]].get(name[1]), current[name[0]].get(name[1]), level)
+        for name, each in named[:MOST_SLICES]
+    ]
     sure = [place for place, each in enumerate(changes) if each.caution is None]
-    adjusted = holm([changes[place].p_value or 0.0 for place in sure])
+    adjusted = holm([changes[place].p_value or 0.0 for place in sure], len(named))
     for place, p_value in zip(sure, adjusted, strict=True):
         changes[place] = replace(changes[place], adjusted_p_value=p_value)
-    changes.sort(key=lambda each: (-each.contribution, each.dimension, each.value))
-    return changes[:MOST_SLICES]
+    return changes
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values that may be held against one level whatever their number, in the order given.
+def holm(p_values: Sequence[float], hypotheses: int) -> list[float]:
+    """P-values that may be held against one level, however many ``hypotheses`` there were; in the order given.
 
     Source: Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scand. J. Statist. 6 (1979).
     """
     adjusted, largest = [1.0] * len(p_values), 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        largest = max(largest, min(1.0, (hypotheses - rank) * p_values[place]))
         adjusted[place] = largest
     return adjusted
 
