@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from jsonschema import Draft202012Validator
 from sklearn import metrics as sklearn_metrics
 
 from api.asking import ask
+from api.conforming import conforms
 from api.refusals import Case, check
 from lossmeter import engine
-from lossmeter.api.app import create_app
 from lossmeter.engine import METRICS
-from lossmeter.settings import Settings
 from lossmeter.wire.json import encode
 
 if TYPE_CHECKING:
@@ -24,13 +22,6 @@ if TYPE_CHECKING:
 
 DIGITS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "data" / "digits.json").read_bytes())
 BATCH = {"logits": DIGITS["logits"], "targets": DIGITS["targets"]}
-DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()
-
-
-def conforms(answer: dict[str, Any], path: str = "/v1/metrics", method: str = "post") -> None:
-    """Whether an answer is what the OpenAPI document says."""
-    schema = DOCUMENT["paths"][path][method]["responses"]["200"]["content"]["application/json"]["schema"]
-    Draft202012Validator(schema | {"components": DOCUMENT["components"]}).validate(answer)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +38,7 @@ def conforms(answer: dict[str, Any], path: str = "/v1/metrics", method: str = "p
 def test_numbers_are_the_engines(client: httpx2.Client, options: dict[str, Any]) -> None:
     """Every metric of a real classifier, to the last digit, and as the document describes them."""
     answer = ask(client, "/v1/metrics", **(BATCH | options))
-    conforms(answer)
+    conforms(answer, "/v1/metrics")
     measured = engine.measure(**(BATCH | options))
     assert answer["metrics"] == json.loads(encode(measured.metrics))
     assert answer["undefined"] == measured.undefined
@@ -87,7 +78,7 @@ def test_two_classes_as_one_number(client: httpx2.Client) -> None:
 def test_one_class_has_no_area(client: httpx2.Client) -> None:
     """What is not defined is named, with the reason; no NaN is without one."""
     answer = ask(client, "/v1/metrics", logits=[[1, 0], [2, 0]], targets=[0, 0])
-    conforms(answer)
+    conforms(answer, "/v1/metrics")
     assert answer["metrics"]["accuracy"] == 1
     assert answer["metrics"]["roc_auc"]["ovr_macro"] == "NaN"
     assert answer["undefined"]["roc_auc.ovr_macro"] == "rows of at least two classes are needed"
@@ -104,7 +95,7 @@ def test_all_ignored(client: httpx2.Client) -> None:
 def test_a_certain_miss_is_infinite(client: httpx2.Client) -> None:
     """An infinite loss is the string of the proto3 mapping."""
     answer = ask(client, "/v1/metrics", probabilities=[[1, 0], [0.5, 0.5]], targets=[1, 0])
-    conforms(answer)
+    conforms(answer, "/v1/metrics")
     assert answer["metrics"]["log_loss"] == "Infinity"
     assert answer["metrics"]["perplexity"] == "Infinity"
 
@@ -112,7 +103,7 @@ def test_a_certain_miss_is_infinite(client: httpx2.Client) -> None:
 def test_soft_truth(client: httpx2.Client) -> None:
     """Metrics of true classes say why they have no value where the truth is shared."""
     answer = ask(client, "/v1/metrics", logits=[[1, 0], [0, 0]], targets=[[0.5, 0.5], [1, 0]])
-    conforms(answer)
+    conforms(answer, "/v1/metrics")
     assert {"log_loss", "brier_score"} <= set(answer["metrics"])
     assert "accuracy" in answer["undefined"]
 
@@ -122,7 +113,7 @@ def test_state_and_slices(client: httpx2.Client) -> None:
     device = ["desk", "mobile", "kiosk"] * 200
     sent = BATCH | {"slices": {"device": device[: len(BATCH["targets"])]}, "include": ["state"], "bins": 10}
     measured, scored = ask(client, "/v1/metrics", **sent, metrics=[]), ask(client, "/v1/score", **sent)
-    conforms(measured)
+    conforms(measured, "/v1/metrics")
     conforms(scored, "/v1/score")
     assert measured["state"] == scored["state"]
     assert measured["slices"] == scored["slices"]
@@ -132,7 +123,7 @@ def test_state_and_slices(client: httpx2.Client) -> None:
 def test_catalogue(client: httpx2.Client) -> None:
     """Every metric is told, in the order of the alphabet."""
     response = client.get("/v1/metrics")
-    conforms(response.json(), method="get")
+    conforms(response.json(), "/v1/metrics", "get")
     found = response.json()["metrics"]
     assert [metric["name"] for metric in found] == sorted(METRICS)
     assert {metric["name"] for metric in found if not metric["additive"]} == {

@@ -108,6 +108,8 @@ def test_operations() -> None:
         ("post", "/v1/metrics"): "metrics",
         ("get", "/v1/metrics"): "metric_catalogue",
         ("post", "/v1/merge"): "merge",
+        ("post", "/v1/report"): "report",
+        ("post", "/v1/compare"): "compare",
         ("get", "/v2"): "server_metadata",
         ("get", "/v2/health/live"): "server_live",
         ("get", "/v2/health/ready"): "server_ready",

@@ -9,8 +9,10 @@ from lossmeter.api.answers import arguments, members, of_slices, with_state
 from lossmeter.api.schemas.state import encoded
 
 if TYPE_CHECKING:
+    from lossmeter.api.schemas.compare import CompareRequest
     from lossmeter.api.schemas.merge import MergeRequest
     from lossmeter.api.schemas.metrics import MetricsRequest
+    from lossmeter.api.schemas.report import ReportRequest
     from lossmeter.settings import Settings
 
 
@@ -34,3 +36,14 @@ def catalogue() -> dict[str, Any]:
 def merge(request: MergeRequest) -> dict[str, Any]:
     """The state of all the rows behind these."""
     return {"state": encoded(engine.merge(request.states), request.state_encoding)}
+
+
+def report(request: ReportRequest) -> dict[str, Any]:
+    """What a state says."""
+    return members(engine.report(**request.arguments()))
+
+
+def compare(request: CompareRequest) -> dict[str, Any]:
+    """Whether the current window, or model, is worse than the reference."""
+    sent = request.arguments()
+    return members(engine.compare_paired(**sent) if "reference_losses" in sent else engine.compare(**sent))

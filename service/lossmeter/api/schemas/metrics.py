@@ -10,8 +10,8 @@ from lossmeter.api.schemas.arrays import Number, Vector
 from lossmeter.api.schemas.batch import Binning, Window
 from lossmeter.api.schemas.document import optional
 from lossmeter.api.schemas.names import Names
-from lossmeter.api.schemas.slices import SLICES_HELP, SliceAnswers
 from lossmeter.api.schemas.state import StateAnswer
+from lossmeter.api.schemas.windows import SLICES_HELP, SliceAnswers
 from lossmeter.engine import METRICS
 
 MetricNames: TypeAlias = Annotated[tuple[str, ...], Names(tuple(METRICS), default=None)]

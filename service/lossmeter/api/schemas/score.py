@@ -11,8 +11,8 @@ from lossmeter.api.schemas.batch import Window
 from lossmeter.api.schemas.document import optional
 from lossmeter.api.schemas.losses import LossChoice
 from lossmeter.api.schemas.names import Names
-from lossmeter.api.schemas.slices import SLICES_HELP, SliceAnswers
 from lossmeter.api.schemas.state import StateAnswer
+from lossmeter.api.schemas.windows import SLICES_HELP, SliceAnswers
 from lossmeter.engine import LOSSES
 from lossmeter.engine.losses import DivergenceLoss
 

@@ -2,8 +2,18 @@
 
 from fastapi import APIRouter
 
-from lossmeter.api.v1 import class_weights, divergence, losses, merge, metrics, score, softmax
+from lossmeter.api.v1 import (
+    class_weights,
+    compare,
+    divergence,
+    losses,
+    merge,
+    metrics,
+    report,
+    score,
+    softmax,
+)
 
 router = APIRouter(prefix="/v1")
-for endpoint in (score, losses, softmax, divergence, class_weights, metrics, merge):
+for endpoint in (score, losses, softmax, divergence, class_weights, metrics, merge, report, compare):
     router.include_router(endpoint.router)
