@@ -133,7 +133,7 @@ def test_paired(client: httpx2.Client) -> None:
     assert (endless["current_loss"], endless["current_infinite"]) == ("Infinity", 1)
 
 
-def comparing(name: str, *pointers: str, says: str = "", **fields: Any) -> Case:
+def comparing(name: str, *pointers: str, says: str = "", **fields: Any) -> Case:  # noqa: ANN401 - JSON values
     """A comparison that is refused."""
     return Case(name, fields, path="/v1/compare", pointers=pointers, says=says)
 

@@ -102,12 +102,21 @@ class Estimate:
     effective: float
 
 
-def from_sums(sums: Sums) -> Estimate | None:
-    """The estimate behind exact sums; None where nothing has a weight."""
+def from_sums(sums: Sums, rounded: Fraction = Fraction(0)) -> Estimate | None:
+    """The estimate behind exact sums; None where nothing has a weight.
+
+    Args:
+        sums: of the units.
+        rounded: to what share of themselves the products were rounded before they were added up; a smaller spread than
+            that is none of the losses.
+    """
     if sums.w <= 0 or sums.units < 1:
         return None
     mean = Fraction(sums.y) / Fraction(sums.w)
-    second = sums.yy - 2 * mean * sums.wy + mean**2 * sums.ww
+    size = sums.yy + mean**2 * sums.ww
+    second = size - 2 * mean * sums.wy
+    if second <= size * rounded:
+        return _estimate(sums.units, mean, Fraction(0), Fraction(0), Fraction(0), sums.w, sums.ww, sums.www)
     third = sums.yyy - 3 * mean * sums.wyy + 3 * mean**2 * sums.wwy - mean**3 * sums.www
     lean = sums.wy - mean * sums.ww
     return _estimate(sums.units, mean, second, third, lean, sums.w, sums.ww, sums.www)

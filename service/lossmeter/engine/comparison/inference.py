@@ -42,6 +42,9 @@ WIDENING = 0.75
 MOST_SKEWNESS = 0.4
 """From here on about ten units or fewer carry the error of the mean."""
 
+LEAST_FREEDOM = 0.5
+"""With less, all the weight lies on one unit."""
+
 LEAST_UNITS = 10
 """With fewer units of equal weight, their spread is not known either."""
 
@@ -68,7 +71,7 @@ class Inference:
 
     def interval(self, level: float) -> tuple[float, float] | None:
         """The interval that holds the truth in a share ``level`` of all samples; None where no spread is known."""
-        if not self.error:
+        if not self.is_told:
             return None
         reach = quantile((1 + level) / 2, self.freedom) * self._widening
         low, high = self._back(-reach), self._back(reach)
@@ -78,15 +81,20 @@ class Inference:
 
     def p_value(self, truth: float = 0.0) -> float | None:
         """The share of samples at least so far, on either side, from ``truth`` if that is the truth."""
-        if not self.error:
+        if not self.is_told:
             return None
         z = self._forth(nearest((self.value - Fraction(truth)) / self.error)) / self._widening
         return min(1.0, 2 * upper_tail(abs(z), self.freedom))
 
     @property
+    def is_told(self) -> bool:
+        """Whether the rows say anything of their spread; quantiles of nearly no degrees of freedom overflow."""
+        return self.error > 0 and self.freedom >= LEAST_FREEDOM
+
+    @property
     def caution(self) -> str | None:
         """Why the interval is not to be relied upon; None where it is."""
-        if self.freedom <= 0:
+        if self.freedom < LEAST_FREEDOM:
             return "one row (or cluster) of any weight has no spread: an interval needs more"
         if not self.error:
             return "all losses are equal: they show no spread to make an interval of"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from lossmeter.engine.comparison.estimate import Estimate, from_sums
@@ -12,6 +13,9 @@ from lossmeter.engine.comparison.inference import of_mean
 
 if TYPE_CHECKING:
     from lossmeter.engine.state import Moments
+
+ROUNDED = Fraction(1, 1 << 51)
+"""Each product of weights and losses in a state is rounded once, to 2⁻⁵³ of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class Window:
 
 def window_of(moments: Moments, count: int, level: float) -> tuple[Window, Estimate | None]:
     """The window, and the estimate that it was made of; None without any finite loss of positive weight."""
-    found = from_sums(moments)
+    found = from_sums(moments, ROUNDED)
     inference = None if found is None else of_mean(found)
     finite = None if found is None else nearest(found.mean)
     window = Window(

@@ -86,7 +86,8 @@ class Digits:
         rest = (third << free) & np.uint64((1 << BITS) - 1)
         top |= ((rest != 0) | below).astype(np.uint64)
         exponent = BITS * (self.low + leading - 3) - free.astype(np.int64)
-        return np.where(first == 0, 0, np.ldexp(top.astype(np.float64), exponent))
+        with np.errstate(over="ignore"):  # sums of cubes may lie beyond
+            return np.where(first == 0, 0, np.ldexp(top.astype(np.float64), exponent))
 
 
 class Accumulator:
