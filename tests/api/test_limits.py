@@ -241,8 +241,14 @@ def test_readiness_follows_the_lifespan() -> None:
     assert client.get("/health/ready").status_code == 503
     assert client.get("/health/ready").json() == {"status": "starting"}
     assert client.get("/health/live").status_code == 200
+    for path in ("/v2/health/ready", "/v2/models/focal/ready"):
+        assert client.get(path).status_code == 503
+        assert client.get(path).json()["ready"] is False
+    assert {entry["state"] for entry in client.post("/v2/repository/index").json()} == {"UNAVAILABLE"}
+    assert client.get("/v2/health/live").json() == {"live": True}
     with client:
         assert client.get("/health/ready").status_code == 200
+        assert client.get("/v2/health/ready").json() == {"ready": True, "live": True}
     assert client.get("/health/ready").json() == {"status": "stopping"}
 
 

@@ -258,7 +258,7 @@ def test_bytes_are_not_copied() -> None:
 
 def test_answers_are_not_copied() -> None:
     """A binary output goes out as its own memory, in parts."""
-    values = np.arange(100_000.0)
+    values = np.arange(400_000.0)
     answer = oip.write_answer({}, [oip.Output("x", values, binary=True)])
     _, *chunks = answer.parts
     assert len(chunks) > 1

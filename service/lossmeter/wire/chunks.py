@@ -13,7 +13,7 @@ _SMALL: Final = 1 << 16
 _LARGE: Final = 1 << 20
 
 
-def chunked(parts: Iterable[Buffer]) -> Iterator[Buffer]:
+def chunked(parts: Iterable[Buffer]) -> Iterator[bytes | memoryview]:
     """The bytes of the parts: small parts together, large ones as views of a megabyte each."""
     waiting = bytearray()
     for part in parts:

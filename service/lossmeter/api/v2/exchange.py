@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from lossmeter.api.service import Service
 
+    Buffer = bytes | memoryview
+
 T = TypeVar("T")
 
 
@@ -96,12 +98,12 @@ class Exchange:
             return StreamingResponse(_each(parts), 200, headers, answer.media_type)
         return StreamingResponse(self._written(parts), 200, headers, answer.media_type)
 
-    async def _written(self, parts: Iterator[bytes | memoryview]) -> AsyncIterator[bytes | memoryview]:
+    async def _written(self, parts: Iterator[Buffer]) -> AsyncIterator[Buffer]:
         while part := await self._run(lambda: next(parts, b"")):
             yield part
 
 
-async def _each(parts: Iterator[bytes | memoryview]) -> AsyncIterator[bytes | memoryview]:
+async def _each(parts: Iterator[Buffer]) -> AsyncIterator[Buffer]:
     """Parts that cost nothing to make."""
     for part in parts:
         yield part

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lossmeter.wire import json
+from lossmeter.wire.chunks import chunked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,9 +25,6 @@ _NAMES: Final[Mapping[type[np.generic], str]] = {np.float64: "FP64", np.float32:
 
 _SMALL: Final = 1 << 14
 """Up to so many numbers, JSON is written at once."""
-
-_PART: Final = 1 << 18
-"""Bytes of a binary part: enough for a network, little for a buffer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +59,7 @@ def write_answer(head: Mapping[str, str], outputs: Sequence[Output]) -> Answer:
     text = json.encode(document)
     if not chunks:
         return Answer(JSON, None, len(text), iter((text,)))
-    return Answer(BINARY, len(text), len(text) + sum(map(len, chunks)), _parts(text, chunks))
+    return Answer(BINARY, len(text), len(text) + sum(map(len, chunks)), chunked([text, *chunks]))
 
 
 def _described(output: Output) -> dict[str, Any]:
@@ -81,10 +79,3 @@ def _bytes_of(values: NDArray[Any]) -> memoryview:
     """The memory of an array, little-endian and row-major; copied only if it is not so already."""
     plain = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
     return plain.reshape(-1).view(np.uint8).data
-
-
-def _parts(text: bytes, chunks: Sequence[memoryview]) -> Iterator[bytes | memoryview]:
-    yield text
-    for chunk in chunks:
-        for start in range(0, len(chunk), _PART):
-            yield chunk[start : start + _PART]
