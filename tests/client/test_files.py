@@ -138,6 +138,20 @@ def test_state(connect: Connect, server: Server, tmp_path: Path) -> None:
         assert client.score_file(tmp_path / "file", include=["state"], batch_rows=rows).state == wanted
 
 
+def test_slices_are_columns(connect: Connect, server: Server, tmp_path: Path) -> None:
+    """Each batch tells its slices, and the state has those of all rows."""
+    days = np.repeat([1, 2], N // 2)
+    parquet(tmp_path / "file", listed(day=days))
+    client = connect(server.url)
+    options: dict[str, Any] = {"include": ["state"], "batch_rows": 300}
+    got = client.score_file(tmp_path / "file", slices=["day"], **options)
+    slices = {"day": [str(day) for day in days]}
+    assert got.state == client.score(logits=LOGITS, targets=TARGETS, include=["state"], slices=slices).state
+    seen: list[FileBatch] = []
+    client.score_file(tmp_path / "file", slices=["day"], each=seen.append, **options)
+    assert [list(batch.scores.slices or ()) for batch in seen] == [["day"]] * 4
+
+
 def test_pointers_are_rows_of_the_file(connect: Connect, server: Server, tmp_path: Path) -> None:
     """What the server refuses in a later batch is told as the row of the file."""
     targets = TARGETS.copy()

@@ -111,6 +111,7 @@ def score_file(  # noqa: PLR0913 - the contract's fields, one argument each
     path: str | PathLike[str],
     *,
     include: Collection[Part] = (),
+    slices: Sequence[str] = (),
     each: Callable[[FileBatch], object] | None = None,
     batch_rows: int | None = None,
     progress: bool | None = None,
@@ -126,6 +127,7 @@ def score_file(  # noqa: PLR0913 - the contract's fields, one argument each
         session: the client's.
         path: where the file is.
         include: which arrays each batch has for ``each``; ``kl`` also gives ``kl_by_class`` of the whole.
+        slices: columns to slice by; with ``state`` in ``include``, a report of the state tells the loss of every value.
         each: called with every batch when it is scored, in order: to write the losses, or to add them up by others.
         batch_rows: rows of a batch; by default as many as make some 16 MiB.
         progress: whether to draw a bar, if tqdm is installed; by default if standard error is a terminal.
@@ -138,7 +140,7 @@ def score_file(  # noqa: PLR0913 - the contract's fields, one argument each
         ModuleNotFoundError: pyarrow is not installed.
     """
     fields = {**options, "include": include, **scoring.encoding(include)}
-    job = file_scoring.Job(path, fields, batch_rows, each, progress)
+    job = file_scoring.Job(path, fields, slices, batch_rows, each, progress)
     return (yield from file_scoring.score(session, job))
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _LONGEST_SHOWN = 3
 # What a pointer, or a sentence that begins with one, says of a row: of the contract's arrays, or of a file's columns.
 _ROW = re.compile(
-    r"^(/(?:(?:logits|probabilities|log_probabilities)(?:[._]\d+)?|targets?|sample_weights?)/)(\d+)"
+    r"^(/(?:(?:logits|probabilities|log_probabilities)(?:[._]\d+)?|targets?|sample_weights?|slices/[^/]+)/)(\d+)"
 )
 
 

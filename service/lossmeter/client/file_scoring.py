@@ -6,7 +6,7 @@ column per class (``logits_0``, ``logits_1`` …), ``target``, and perhaps ``sam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
@@ -42,7 +42,8 @@ class Job:
 
     Attributes:
         path: where it is.
-        options: the fields of a scoring but for the arrays; None for those not given.
+        options: the fields of a scoring but for those of the rows; None for those not given.
+        slices: columns to slice by.
         rows: of a batch; None: as many as make ``BATCH_BYTES``.
         each: called with every batch when it is scored.
         progress: whether to draw a bar; None: on a terminal.
@@ -50,6 +51,7 @@ class Job:
 
     path: str | PathLike[str]
     options: Mapping[str, Any]
+    slices: Sequence[str]
     rows: int | None
     each: Callable[[FileBatch], object] | None
     progress: bool | None
@@ -57,7 +59,7 @@ class Job:
 
 def score(session: Session, job: Job) -> Steps[FileScores]:
     """The scores of all rows together."""
-    source = yield from work(lambda: Source(job.path, job.rows, whole=job.each is not None))
+    source = yield from work(lambda: Source(job))
     options = yield from work(lambda: source.resolved(Batch.of(job.options)))
     summary = _Summary(options)
     batches = source.batches()
@@ -85,34 +87,40 @@ class Source:
         count: rows in all, if the file tells.
     """
 
-    def __init__(self, path: str | PathLike[str], rows: int | None, *, whole: bool) -> None:
+    def __init__(self, job: Job) -> None:
         try:
             # pyarrow takes half a second and 50 MB, which only those pay who have files.
             from lossmeter.client import files  # noqa: PLC0415
             from lossmeter.wire.columns import Layout  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError("files need pyarrow: pip install 'lossmeter[arrow]'") from error
-        self._file = files.opened(path)
+        self._file = files.opened(job.path)
         self.count = self._file.rows
-        self._rows = rows or max(1, BATCH_BYTES // max(1, self._file.row_bytes))
+        self._rows = job.rows or max(1, BATCH_BYTES // max(1, self._file.row_bytes))
         try:
             self._layout = Layout(self._file.schema)
         except errors.InvalidInputError as error:
             raise refused_here(error) from None
+        self._slices = job.slices
         # What nobody looks at need not be read.
-        self._columns = None if whole else self._layout.used
+        self._columns = None if job.each is not None else [*self._layout.used, *job.slices]
 
-    def batches(self) -> Iterator[tuple[int, pa.RecordBatch, dict[str, NDArray[Any]]]]:
+    def batches(self) -> Iterator[tuple[int, pa.RecordBatch, dict[str, Any]]]:
         """The first row's place, the columns, and the contract's arrays in them, of at most so many rows each."""
         start = 0
         for batch in self._file.read(self._rows, self._columns):
             for at in range(0, batch.num_rows, self._rows):
                 part = batch.slice(at, self._rows)
                 try:
-                    yield start, part, self._layout.arrays(part)
+                    yield start, part, self._layout.arrays(part) | self._sliced(part)
                 except errors.InvalidInputError as error:
                     raise refused_here(error).at_row(start) from None
                 start += part.num_rows
+
+    def _sliced(self, part: pa.RecordBatch) -> dict[str, Any]:
+        """The columns to slice by, as texts."""
+        columns = {name: part.column(name).cast("string").to_pylist() for name in self._slices}
+        return {"slices": columns} if columns else {}
 
     def resolved(self, options: Batch) -> Batch:
         """The options with class weights as numbers: a scheme needs the truth of all rows, so these are read twice."""

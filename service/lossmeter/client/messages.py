@@ -27,6 +27,8 @@ _LOSS_NUMBERS: Final = 64
 
 _WEIGHTS: Final = "class_weights"
 
+_TEXTS: Final = frozenset(("slices", "cluster"))
+
 _LONGEST_QUERY: Final = 2000
 """Characters that every proxy lets pass, before they are quoted."""
 
@@ -130,9 +132,13 @@ def document(fields: Mapping[str, Any], accept: str = answers.JSON) -> Message:
 
 
 def codec(batch: Batch, *, binary: bool) -> Codec:
-    """The best way for a batch: as bytes, if the server reads them and the options are short enough for a query."""
-    short = binary and sum(len(value) for _, value in _query(batch.options)) <= _LONGEST_QUERY
-    return Npz() if short else Json()
+    """The best way for a batch: as bytes, if the server reads them and the query has room for the options.
+
+    Texts of rows always go as JSON: whether float32 is computed in float32 must not depend on how many there are.
+    """
+    if not binary or not _TEXTS.isdisjoint(batch.options):
+        return Json()
+    return Npz() if sum(len(value) for _, value in _query(batch.options)) <= _LONGEST_QUERY else Json()
 
 
 def numbers(batch: Batch) -> tuple[int, int]:

@@ -45,7 +45,6 @@ class Predictions(TypedDict, total=False):
     class_weights: ArrayLike | str | Mapping[str, Any]
     sample_weights: ArrayLike
     ignore_index: int
-    temperature: float
     tolerance: float
 
 
@@ -53,6 +52,7 @@ class Measuring(Predictions, total=False):
     """How a batch is measured.
 
     Keys:
+        temperature: logits are divided by it.
         metrics: which; by default all that apply.
         bins: how many bins of confidence.
         binning: bins of the same width, or of the same weight.
@@ -62,6 +62,7 @@ class Measuring(Predictions, total=False):
         include: ``["state"]`` for a state.
     """
 
+    temperature: float
     metrics: Collection[str]
     bins: int
     binning: Binning
@@ -80,11 +81,17 @@ class Calibrating(Predictions, total=False):
 
 
 class Expecting(Predictions, total=False):
-    """Which losses are expected: names, or objects with parameters."""
+    """Which losses are expected, and by whose belief.
+
+    Keys:
+        losses: names, or objects with parameters.
+        temperature: logits are divided by it before they are scored.
+        belief_temperature: what they are divided by where they say what is true; by default the same.
+    """
 
     losses: Sequence[str | Mapping[str, Any]]
-    label_smoothing: float
-    unit: Literal["nats", "bits"]
+    temperature: float
+    belief_temperature: float
 
 
 class Comparing(TypedDict, total=False):
@@ -122,9 +129,12 @@ def merge(session: Session, states: Iterable[State]) -> Steps[str]:
     return (yield from scoring.merge(session, [_sent(state) for state in states]))
 
 
-def report(session: Session, /, state: State, **options: Any) -> Steps[Answer]:  # noqa: ANN401 - the endpoint's other fields
+def report(
+    session: Session, state: State, *, level: float | None = None, metrics: Collection[str] | None = None
+) -> Steps[Answer]:
     """What a state says: loss, intervals, quantiles and metrics, as if its rows had been sent again."""
-    return Answer((yield from scoring.post(session, "/v1/report", {"state": _sent(state), **options})))
+    document = {"state": _sent(state), "level": level, "metrics": metrics}
+    return Answer((yield from scoring.post(session, "/v1/report", document)))
 
 
 def compare(session: Session, **fields: Unpack[Comparing]) -> Steps[Answer]:
