@@ -9,7 +9,9 @@ from lossmeter.api.answers import arguments, members, of_slices, with_state
 from lossmeter.api.schemas.state import encoded
 
 if TYPE_CHECKING:
+    from lossmeter.api.schemas.calibrate import CalibrateRequest
     from lossmeter.api.schemas.compare import CompareRequest
+    from lossmeter.api.schemas.expect import ExpectRequest
     from lossmeter.api.schemas.merge import MergeRequest
     from lossmeter.api.schemas.metrics import MetricsRequest
     from lossmeter.api.schemas.report import ReportRequest
@@ -47,3 +49,14 @@ def compare(request: CompareRequest) -> dict[str, Any]:
     """Whether the current window, or model, is worse than the reference."""
     sent = request.arguments()
     return members(engine.compare_paired(**sent) if "reference_losses" in sent else engine.compare(**sent))
+
+
+def calibrate(request: CalibrateRequest, settings: Settings) -> dict[str, Any]:
+    """The temperature, or the scales and biases, that these rows ask for."""
+    return members(engine.calibrate(**request.arguments(), threads=settings.threads))
+
+
+def expect(request: ExpectRequest, settings: Settings) -> dict[str, Any]:
+    """What losses the model itself expects."""
+    expected = engine.expect(**request.arguments(), threads=settings.threads)
+    return {"losses": {name: members(each) for name, each in expected.items()}}

@@ -46,6 +46,10 @@ TAGS: Final = [
         "from which losses, intervals and comparisons are made without the rows.",
     },
     {
+        "name": "calibration",
+        "description": "Whether a model is as sure as it is right, and what makes it so.",
+    },
+    {
         "name": "inference protocol",
         "description": "The Open Inference Protocol V2, for clients of Triton, KServe and MLServer: every loss is a "
         "model.",

@@ -11,7 +11,7 @@ from lossmeter.api.schemas import words
 from lossmeter.api.schemas.arrays import REAL, either, reader, scalar_or_vector, vector
 from lossmeter.api.schemas.document import Document, read
 from lossmeter.engine import LOSSES
-from lossmeter.errors import InvalidInputError
+from lossmeter.errors import InvalidInputError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,3 +85,33 @@ def _known(name: object, *path: str) -> str:
 
 LossChoice: TypeAlias = Annotated[Any, PlainValidator(_read, json_schema_input_type=_Name | _Object)]
 """A loss by name, or an object with its name and parameters."""
+
+
+def _read_all(value: object, info: ValidationInfo) -> list[Any]:
+    if not isinstance(value, list):
+        raise InvalidInputError.at(detail="must be an array of losses, by name or as objects", value=value)
+    found, problems, count = [], [], 0
+    for place, item in enumerate(value):
+        try:
+            loss = item if item in ALIASES else _read(item, info)
+        except InvalidInputError as error:
+            problems += [Problem((place, *each.path), each.detail, each.value) for each in error.problems]
+            count += error.count
+        else:
+            found.append(loss.arguments() if isinstance(loss, Document) else loss)
+    if problems:
+        raise InvalidInputError(problems, count)
+    return found
+
+
+ALIASES: Final = ("log_loss", "brier_score")
+"""What metrics call cross-entropy and squared error."""
+
+LossChoices: TypeAlias = Annotated[
+    Any,
+    PlainValidator(
+        _read_all,
+        json_schema_input_type=list[Literal[ALIASES] | _Name | _Object],  # type: ignore[valid-type] # as above
+    ),
+]
+"""Any number of losses, by name or as objects."""

@@ -3,9 +3,11 @@
 from fastapi import APIRouter
 
 from lossmeter.api.v1 import (
+    calibrate,
     class_weights,
     compare,
     divergence,
+    expect,
     losses,
     merge,
     metrics,
@@ -15,5 +17,17 @@ from lossmeter.api.v1 import (
 )
 
 router = APIRouter(prefix="/v1")
-for endpoint in (score, losses, softmax, divergence, class_weights, metrics, merge, report, compare):
+for endpoint in (
+    score,
+    losses,
+    softmax,
+    divergence,
+    class_weights,
+    metrics,
+    merge,
+    report,
+    compare,
+    calibrate,
+    expect,
+):
     router.include_router(endpoint.router)
