@@ -77,6 +77,22 @@ def test_metrics_of_a_real_server(connect: Connect, server: Server) -> None:
     assert got.metrics["accuracy"] == wanted.metrics["accuracy"]
 
 
+def test_states_of_a_real_server(connect: Connect, server: Server) -> None:
+    """Windows are scored, merged, reported on and compared, without their rows."""
+    client, rng = connect(server.url), np.random.default_rng(5)
+    logits, targets = rng.normal(size=(400, 3)), rng.integers(0, 3, 400)
+    good, bad = (
+        client.score(logits=sharpness * logits, targets=targets, include=["state"]).state or ""
+        for sharpness in (1, 4)
+    )
+    report = client.report(client.merge([good, bad]), level=0.9, metrics=["accuracy"])
+    assert report.count == 800
+    assert report.metrics.accuracy == engine.measure(logits=logits, targets=targets).metrics["accuracy"]
+    comparison = client.compare(reference=good, current=bad)
+    assert comparison.current.loss - comparison.reference.loss == pytest.approx(comparison.difference)
+    assert comparison.verdict == "worse"
+
+
 def test_states(connect: Connect) -> None:
     """A state is taken as text, as an object, and as the engine's; merging gives text."""
     states = ["abc", {"version": 1}, Packed()]

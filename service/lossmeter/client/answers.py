@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 
 from lossmeter.client.errors import UnexpectedAnswerError, problem
+from lossmeter.client.results import Answer as Document
 from lossmeter.client.retries import seconds_of
 from lossmeter.errors import LossmeterError
 from lossmeter.wire import json, npy, zips
@@ -114,9 +115,9 @@ def cast(value: object, dtype: np.dtype[Any] | None) -> Any:  # noqa: ANN401 - w
 
 
 def _numbers(value: object) -> Any:  # noqa: ANN401 - whatever a document holds
-    """A value in which ``"Infinity"`` and the like, standing alone, are numbers."""
+    """A value in which ``"Infinity"`` and the like, standing alone, are numbers, and members of objects attributes."""
     if isinstance(value, dict):
-        return {name: _numbers(member) for name, member in value.items()}
+        return Document({name: _numbers(member) for name, member in value.items()})
     if isinstance(value, list):
         return [_numbers(item) for item in value]
     return SPELLED.get(value, value) if isinstance(value, str) else value

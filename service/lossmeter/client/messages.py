@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import numpy as np
 
 from lossmeter.client import answers
-from lossmeter.client.results import Answer as Document
 from lossmeter.client.results import Scores
 from lossmeter.client.steps import Buffer
 from lossmeter.engine import KLBreakdown
@@ -156,11 +155,6 @@ def scores(answer: Answer, dtype: np.dtype[Any] | None) -> Scores:
     found = answers.document(answer)
     if isinstance(found.get("kl"), dict):
         found["kl"] = answers.result(KLBreakdown, found["kl"], dtype)
-    if isinstance(found.get("slices"), dict):
-        found["slices"] = {
-            dimension: {value: Document(numbers) for value, numbers in values.items()}
-            for dimension, values in found["slices"].items()
-        }
     for name in ("loss", "denominator"):
         if found.get(name) is not None:
             found[name] = float(found[name])

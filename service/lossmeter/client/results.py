@@ -25,7 +25,7 @@ class Health:
 
 
 class Answer(dict[str, Any]):
-    """A document whose members are attributes as well: ``answer.metrics["accuracy"]``; its arrays are NumPy's."""
+    """A document whose members are attributes as well: ``answer.metrics.accuracy``; its arrays are NumPy's."""
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the server answers
         try:
