@@ -9,7 +9,7 @@ import numpy as np
 from lossmeter.engine import scratch
 from lossmeter.engine.binary_predictions import BinaryLogits
 from lossmeter.engine.numerics import finite_product, row_sums
-from lossmeter.engine.observation.forecasts import column_sums
+from lossmeter.engine.observation.forecasts import add_forecast
 from lossmeter.engine.observation.watcher import Watcher
 from lossmeter.engine.state.exact import exact_columns
 
@@ -78,7 +78,7 @@ class BinaryWatcher(Watcher):
             truth = finite_product(weight.astype(np.float64)[:, None], truth)
         p = scratch.matrix("observed", *truth.shape)
         np.copyto(p, view.probabilities())
-        self.forecasted(column_sums(p, None if weight is None else weight.astype(np.float64)))
+        add_forecast(self.forecast, p, None if weight is None else weight.astype(np.float64))
         with self._lock:
             self.shares[0].add_digits(exact_columns(truth))
 

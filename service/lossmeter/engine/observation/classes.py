@@ -26,6 +26,7 @@ class ClassWatcher(Watcher):
     def __init__(self, batch: ClassBatch, **wanted: Any) -> None:  # noqa: ANN401  those of Watcher
         super().__init__(batch, classes=batch.shape[1], room=1.01 + batch.options.tolerance, **wanted)
         self._predictions, self._targets = batch.predictions, batch.targets
+        self._alone = "gradients" not in batch.options.include  # which are made of the same memory
 
     def truths(self) -> tuple[Indices, Mask | None]:
         """As they were sent."""
@@ -34,11 +35,15 @@ class ClassWatcher(Watcher):
     def see_targets(self, rows: Chosen, targets: Indices, view: AtTargets) -> None:
         """Rows that were scored at their single true class, as their loss has seen them."""
         masses, whole = view.masses()
-        p = scratch.matrix("observed", *masses.shape)
-        if whole is None:
-            np.copyto(p, masses)
-        else:
+        p = (
+            masses
+            if self._alone and masses.dtype == np.float64
+            else scratch.matrix("observed", *masses.shape)
+        )
+        if whole is not None:
             np.multiply(masses, (1 / whole)[:, None], out=p)
+        elif p is not masses:
+            np.copyto(p, masses)
         outcome = view.outcome
         self.of_targets(rows, targets, p, (outcome.log_p, outcome.p, outcome.not_p), self._sent(rows))
 

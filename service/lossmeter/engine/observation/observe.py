@@ -13,6 +13,7 @@ from lossmeter.engine.class_batch import ClassBatch
 from lossmeter.engine.evidence import FORECAST_CLASSES, Evidence, Rows
 from lossmeter.engine.observation.binary import BinaryWatcher
 from lossmeter.engine.observation.classes import ClassWatcher
+from lossmeter.engine.observation.forecasts import on_grid
 from lossmeter.engine.observation.slicing import Slices, clusters, dimensions
 from lossmeter.engine.observation.summing import Plan, Seen, tables
 from lossmeter.engine.preparation import Sent, prepared
@@ -20,7 +21,7 @@ from lossmeter.engine.reduction import reduced
 from lossmeter.engine.results import Scores
 from lossmeter.engine.state import Slice, State
 from lossmeter.engine.state.as_evidence import evidence_of
-from lossmeter.engine.state.layout import MOST_BINS, MOST_CLASSES
+from lossmeter.engine.state.layout import FORECAST_BITS, MOST_BINS, MOST_CLASSES
 from lossmeter.engine.state.options import MOST_WEIGHT, loss_options
 from lossmeter.engine.state.slices import shown
 from lossmeter.errors import InvalidInputError
@@ -148,8 +149,9 @@ def _seen(batch: Batch, watcher: Watcher, kept: Indices | None, cluster: Indices
         y=y,
         log_loss=some(watcher.log_loss),
         brier=some(watcher.brier),
-        confidence=some(watcher.confidence),
+        confidence=on_grid(some(watcher.confidence), FORECAST_BITS),
         group=some(watcher.group),
+        correct=some(watcher.correct),
         hit=some(watcher.hit),
         truth=some(indices),
         soft=soft if soft is not None and soft.any() else None,

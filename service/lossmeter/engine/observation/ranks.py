@@ -35,11 +35,15 @@ class Block:
     sent: Callable[[Indices | slice], Matrix]
     near: float
 
-    def predicted(self) -> Indices:
-        """The class with the largest value, the first of equals; ``Int[rows]``."""
+    def predicted(self, known: tuple[Indices, Mask] | None = None) -> Indices:
+        """The class with the largest value, the first of equals; ``Int[rows]``.
+
+        Args:
+            known: classes, and where they are sure to be it.
+        """
         classes = self.p.shape[1]
-        if classes >= LONG_ROW or classes > FEW:
-            return np.argmax(self.sent(slice(None)), axis=1)
+        if classes >= LONG_ROW:
+            return self._largest(known)
         best = np.max(self.p, axis=1) * (1 - self.near)
         candidates = (self.p >= best[:, None]).view(np.uint8)
         found: Indices = np.add.reduce(
@@ -50,6 +54,15 @@ class Block:
         if unsure.size:
             found[unsure] = np.argmax(self.sent(unsure), axis=1)
         return found
+
+    def _largest(self, known: tuple[Indices, Mask] | None) -> Indices:
+        """The same of long rows, from the values as sent."""
+        if known is not None:
+            found, unsure = known[0].copy(), np.flatnonzero(~known[1])
+            if 2 * len(unsure) < len(found):
+                found[unsure] = np.argmax(self.sent(unsure), axis=1)
+                return found
+        return np.argmax(self.sent(slice(None)), axis=1)
 
     def among(self, targets: Indices, p_target: Vector, k: int, room: float) -> Mask:
         """Whether fewer than k classes come before the target; ``Bool[rows]``.

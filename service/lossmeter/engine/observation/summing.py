@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lossmeter.engine.arrays import Indices, Mask, Vector
-from lossmeter.engine.observation.forecasts import on_grid
-from lossmeter.engine.observation.powers import counts, moments
+from lossmeter.engine.observation.powers import counts, moments, moments_known
 from lossmeter.engine.state.buckets import KEYS, bucket_keys
 from lossmeter.engine.state.digits import Accumulator, Digits
-from lossmeter.engine.state.exact import exact_sums
-from lossmeter.engine.state.layout import FORECAST_BITS, JUDGED, SLICES, TABLES
+from lossmeter.engine.state.exact import MANY_SUMS, exact_sums
+from lossmeter.engine.state.layout import FORECAST_BITS, JUDGED, MOMENTS, SLICES, TABLES
 from lossmeter.engine.state.tables import Table, added
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from lossmeter.engine.observation.slicing import Dimension
     from lossmeter.engine.observation.watcher import Watcher
 
@@ -34,6 +36,7 @@ class Seen:
         brier: before weights.
         confidence: of the predicted class.
         group: predicted class · bins + bin of the confidence.
+        correct: whether the only true class is the predicted one.
         hit: whether the truth is among the k most probable.
         truth: the true class.
         soft: whether it is not a single one; None where none is.
@@ -46,6 +49,7 @@ class Seen:
     brier: Vector
     confidence: Vector
     group: Indices
+    correct: Mask
     hit: Mask
     truth: Indices
     soft: Mask | None
@@ -83,64 +87,66 @@ def tables(
 ) -> dict[str, Table]:
     """All tables of a state; those that only a state has are empty where none is wanted."""
     found = {name: Table.empty(len(columns)) for name, columns in TABLES.items()}
-    found["total"] = _total(seen, watcher, plan, ignored)
     found["classes"] = _classes(seen, watcher, plan)
     found["forecasts"] = Table.of(np.arange(plan.classes), [watcher.forecast.digits()])
     if plan.truth != "labels":
         found["groups"], found["cells"] = _groups(seen, plan), _cells(seen, plan)
+    found["total"] = _total(seen, watcher, plan, ignored, found)
     if watcher.group_forecast is not None:
         sums = watcher.group_forecast.digits()
         found["group_forecasts"] = Table.of(np.arange(sums.planes.shape[1]), [sums])
     if plan.state:
         found["losses"] = _losses(seen)
     if dimensions:
-        found["slices"] = _slices(seen, dimensions, _correct(seen, plan.bins))
+        found["slices"] = _slices(seen, dimensions)
     if dimensions and plan.state and plan.truth != "labels":
         found["slice_classes"] = _slice_classes(seen, dimensions, plan.classes)
     return found
 
 
-def _judged(seen: Seen, keys: Indices | None, sums: int, correct: Mask) -> list[Digits]:
-    """The columns of ``JUDGED``, by key."""
-
-    def summed(values: Vector) -> Digits:
-        return exact_sums(values, keys, sums)
+def _judged(
+    seen: Seen, keys: Indices | None, sums: int, known: Mapping[str, Digits] = MappingProxyType({})
+) -> list[Digits]:
+    """The columns of ``JUDGED``, by key; some may be known."""
 
     def counted(mask: Mask | None) -> Digits:
-        return (
-            Digits.nothing(sums)
-            if mask is not None and not mask.any()
-            else counts(mask, keys, sums, len(seen.y))
-        )
+        idle = mask is not None and not mask.any()
+        return Digits.nothing(sums) if idle else counts(mask, keys, sums, len(seen.y))
 
     missed = np.isinf(seen.log_loss)
-    columns = {
-        "count": counted(None),
-        "weight": counted(None) if seen.w is None else exact_sums(seen.w, keys, sums),
-        "log_loss": summed(np.where(missed, 0, seen.log_loss) if missed.any() else seen.log_loss),
-        "certain_misses": counted(missed),
-        "brier": summed(seen.weighted(seen.brier)),
-        "correct": _weights(seen.w, keys, sums, correct),
-        "top_k": _weights(seen.w, keys, sums, seen.hit),
-        "confidence": summed(seen.weighted(seen.confidence)),
+    columns: dict[str, Callable[[], Digits]] = {
+        "count": lambda: counted(None),
+        "weight": lambda: counted(None) if seen.w is None else exact_sums(seen.w, keys, sums),
+        "log_loss": lambda: exact_sums(_silenced(seen.log_loss, missed), keys, sums),
+        "certain_misses": lambda: counted(missed),
+        "brier": lambda: exact_sums(seen.weighted(seen.brier), keys, sums),
+        "correct": lambda: _weights(seen.w, keys, sums, seen.correct),
+        "top_k": lambda: _weights(seen.w, keys, sums, seen.hit),
+        "confidence": lambda: exact_sums(seen.weighted(seen.confidence), keys, sums),
     }
-    return [columns[name] for name in JUDGED]
+    return [known[name] if name in known else columns[name]() for name in JUDGED]
 
 
-def _correct(seen: Seen, bins: int) -> Mask:
-    """Rows whose only true class is the predicted one."""
-    correct: Mask = seen.group // bins == seen.truth
-    return correct if seen.soft is None else correct & ~seen.soft
+def _silenced(values: Vector, mask: Mask) -> Vector:
+    """The values, 0 where the mask is true."""
+    return np.where(mask, 0, values) if mask.any() else values
 
 
-def _total(seen: Seen, watcher: Watcher, plan: Plan, ignored: int) -> Table:
+def _total(seen: Seen, watcher: Watcher, plan: Plan, ignored: int, found: Mapping[str, Table]) -> Table:
+    """What the other tables have summed is not summed again."""
     soft = 0 if seen.soft is None else int(np.count_nonzero(seen.soft))
     said = [Digits.of_integers(np.array([number])) for number in (ignored, soft)]
-    said.append(watcher.impurity.digits())
-    powers = _moments(seen, None, 1) if plan.state else [Digits.nothing(1)] * 11
-    return Table.of(
-        np.zeros(1, np.intp), [*_judged(seen, None, 1, _correct(seen, plan.bins)), *said, *powers]
+    losses, squares, log_losses = (
+        found["classes"].column(TABLES["classes"].index(name)).collapsed()
+        for name in ("loss", "squared_loss", "log_loss")
     )
+    confidence = found["groups"].column(TABLES["groups"].index("confidence")).collapsed(-FORECAST_BITS)
+    judged = _judged(seen, None, 1, {"log_loss": log_losses, "confidence": confidence})
+    powers = [Digits.nothing(1)] * len(MOMENTS)
+    if plan.state:
+        plain = seen.w is None and seen.cluster is None and seen.soft is None and plan.truth != "labels"
+        powers = moments_known(seen.y, losses, squares) if plain else _moments(seen, None, 1)
+    return Table.of(np.zeros(1, np.intp), [*judged, *said, watcher.impurity.digits(), *powers])
 
 
 def _moments(seen: Seen, keys: Indices | None, sums: int) -> list[Digits]:
@@ -176,29 +182,30 @@ def _classes(seen: Seen, watcher: Watcher, plan: Plan) -> Table:
     chosen = _chosen(seen)
     truth, log_loss, y = seen.truth[chosen], seen.log_loss[chosen], seen.y[chosen]
     missed = np.isinf(log_loss)
-    misses = np.bincount(truth[missed], minlength=classes) + watcher.certain_misses
-    finite = np.where(np.isinf(y), 0, y)
+    misses = watcher.certain_misses + (np.bincount(truth[missed], minlength=classes) if missed.any() else 0)
+    surprise = exact_sums(_silenced(log_loss, missed), truth, classes)
     columns = [
         Digits.of_integers(np.bincount(truth, minlength=classes)),
         Digits.of_integers(misses),
         _plus(shares[0], _weights(seen.w, seen.truth, classes, hard)),
         Digits.nothing(classes),
         Digits.nothing(classes),
-        _plus(shares[3], exact_sums(np.where(missed, 0, log_loss), truth, classes)),
+        _plus(shares[3], surprise),
     ]
     if plan.state:
-        columns[3] = _plus(shares[1], exact_sums(finite, truth, classes))
+        finite = _silenced(y, np.isinf(y))
+        loss = surprise if np.array_equal(y, log_loss) else exact_sums(finite, truth, classes)
+        columns[3] = _plus(shares[1], loss)
         columns[4] = _plus(shares[2], exact_sums(np.minimum(finite * finite, LARGEST), truth, classes))
     return Table.of(np.arange(classes), columns)
 
 
 def _groups(seen: Seen, plan: Plan) -> Table:
     keys, group = _compact(seen.group, plan.classes * plan.bins)
-    confidence = on_grid(seen.confidence, FORECAST_BITS)
     columns = [
         Digits.of_integers(np.bincount(group, minlength=len(keys))),
         _weights(seen.w, group, len(keys)),
-        exact_sums(seen.weighted(np.ldexp(confidence, FORECAST_BITS)), group, len(keys)),
+        exact_sums(seen.weighted(seen.confidence * 2.0**FORECAST_BITS), group, len(keys)),
     ]
     return Table.of(keys, columns)
 
@@ -219,11 +226,11 @@ def _losses(seen: Seen) -> Table:
     return Table.of(keys, [_weights(w, buckets, len(keys))])
 
 
-def _slices(seen: Seen, dimensions: list[Dimension], correct: Mask) -> Table:
+def _slices(seen: Seen, dimensions: list[Dimension]) -> Table:
     parts, start = [], 0
     for dimension in dimensions:
         keys, count = dimension.of_rows, len(dimension.values)
-        columns = [*_judged(seen, keys, count, correct), *_moments(seen, keys, count)]
+        columns = [*_judged(seen, keys, count), *_moments(seen, keys, count)]
         parts.append(Table.of(np.arange(start, start + count), columns))
         start += count
     return added(parts, len(SLICES))
@@ -231,7 +238,7 @@ def _slices(seen: Seen, dimensions: list[Dimension], correct: Mask) -> Table:
 
 def _slice_classes(seen: Seen, dimensions: list[Dimension], classes: int) -> Table:
     parts, start = [], 0
-    finite = np.where(np.isinf(seen.y), 0, seen.y)
+    finite = _silenced(seen.y, np.isinf(seen.y))
     for dimension in dimensions:
         pairs = (start + dimension.of_rows) * classes + seen.truth
         start += len(dimension.values)
@@ -258,7 +265,9 @@ def _chosen(seen: Seen) -> Indices | slice:
 
 
 def _compact(keys: Indices, limit: int) -> tuple[Indices, Indices]:
-    """The keys that occur, ascending, and the place of each row's among them."""
+    """Keys with all that occur among them, ascending, and the place of each row's."""
+    if limit <= min(MANY_SUMS, len(keys)):  # rows of zeros are left out later
+        return np.arange(limit), keys
     if limit > 4 * len(keys) + (1 << 16):
         different, places = np.unique(keys, return_inverse=True)
         return different, places

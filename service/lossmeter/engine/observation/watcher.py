@@ -9,7 +9,7 @@ import numpy as np
 
 from lossmeter.engine import scratch
 from lossmeter.engine.numerics import LONG_ROW, finite_product, row_sums
-from lossmeter.engine.observation.forecasts import column_sums, group_sums
+from lossmeter.engine.observation.forecasts import Tally, add_forecast, add_group_forecast
 from lossmeter.engine.observation.ranks import NEAR, Block, bins_of
 from lossmeter.engine.state.digits import Accumulator
 from lossmeter.engine.state.exact import exact_columns, exact_sums
@@ -30,6 +30,7 @@ class Watcher:
         confidence: ``Float64[n]``.
         log_loss: ``Float64[n]``, w H(t, p), nats.
         brier: ``Float64[n]``, Σ_c (p_c − t_c)².
+        correct: ``Bool[n]``, whether the only true class is the predicted one.
         hit: ``Bool[n]``, whether the truth is among the k most probable.
         forecast: Σ w p by class, in units of 2^−40.
         group_forecast: Σ w p by group and class, in units of 2^−30; None where it is not wanted.
@@ -48,9 +49,9 @@ class Watcher:
         self.classes = classes
         self.group = np.zeros(n, np.intp)
         self.confidence, self.log_loss, self.brier = np.zeros(n), np.zeros(n), np.zeros(n)
-        self.hit = np.zeros(n, np.bool_)
-        self.forecast = Accumulator(classes)
-        self.group_forecast = Accumulator(classes * bins * classes) if group_forecasts else None
+        self.hit, self.correct = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+        self.forecast = Tally(classes)
+        self.group_forecast = Tally(classes * bins * classes) if group_forecasts else None
         self.shares = [Accumulator(classes) for _ in range(4)]
         self.impurity = Accumulator(1)
         self.certain_misses = np.zeros(classes, np.int64)
@@ -100,7 +101,8 @@ class Watcher:
         surprise = 0.0 - log_p
         self.log_loss[rows] = surprise if weights is None else finite_product(weights[rows], surprise)
         self.hit[rows] = Block(p, sent, self._near).among(targets, p_target, self._k, self._room)
-        self.see(rows, p, sent)
+        majority = p_target > self._room / 2
+        self.correct[rows] = self.see(rows, p, sent, (targets, majority)) == targets
 
     def of_shares(self, rows: Chosen, truth: Matrix, log_p: Matrix, losses: Vector) -> None:
         """Sums over rows of shared truths, by class."""
@@ -125,28 +127,32 @@ class Watcher:
             for share, found in zip(self.shares, sums, strict=True):
                 share.add_digits(found)
 
-    def see(self, rows: Chosen, p: Matrix, sent: Callable[[Indices | slice], Matrix]) -> None:
-        """Predicted classes, confidences, and what the probabilities sum to; ``p`` is overwritten."""
+    def see(
+        self,
+        rows: Chosen,
+        p: Matrix,
+        sent: Callable[[Indices | slice], Matrix],
+        known: tuple[Indices, Mask] | None = None,
+    ) -> Indices:
+        """The predicted classes, noted with their confidence and with what the probabilities sum to.
+
+        Args:
+            rows: which.
+            p: ``Float64[rows, classes]`` in scratch memory; overwritten.
+            sent: gives the values as sent of some of the rows.
+            known: classes, and where they are sure to be the predicted ones.
+        """
         weights = None if self._weights.of_rows is None else self._weights.of_rows[rows]
-        predicted = Block(p, sent, self._near).predicted()
+        predicted = Block(p, sent, self._near).predicted(known)
         confidence = np.minimum(scratch.flat(p).take(scratch.places(predicted, p.shape[1])), 1)
         group = predicted * self._bins + bins_of(confidence, self._bins)
         self.confidence[rows], self.group[rows] = confidence, group
         if self.probabilities is not None:
             self.probabilities[rows] = p
-        of_groups = None
         if self.group_forecast is not None:
-            of_groups = group_sums(p, group, self.classes * self._bins, weights)
-        self.forecasted(column_sums(p, weights))
-        if of_groups is not None and self.group_forecast is not None:
-            with self._lock:
-                self.group_forecast.add_digits(of_groups)
-
-    def forecasted(self, sums: Accumulator) -> None:
-        """Add to the forecast."""
-        found = sums.digits()
-        with self._lock:
-            self.forecast.add_digits(found)
+            add_group_forecast(self.group_forecast, p, group, self.classes * self._bins, weights)
+        add_forecast(self.forecast, p, weights)
+        return predicted
 
 
 def squares(p: Matrix) -> Vector:

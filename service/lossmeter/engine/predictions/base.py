@@ -47,7 +47,7 @@ class AtTargets(ABC):
     def masses(self) -> tuple[Matrix, Vector | None]:
         """What the probabilities of the other classes are proportional to, and what 1 is (None: 1 itself).
 
-        Float[rows, classes] in scratch memory, not to be written to; the target's own entry means nothing.
+        Float[rows, classes] in scratch memory, of which gradients are made; the target's own entry means nothing.
         """
 
 

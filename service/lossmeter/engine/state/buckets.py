@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 ACCURACY = 0.01
 """α: the relative error of a quantile."""
 
+CHUNK = 1 << 13
+"""So many losses are looked at while they are in the cache."""
+
 OF_ZERO = 0
 """The key of losses of exactly 0."""
 
@@ -37,6 +40,14 @@ _PER_OCTAVE = 1 / math.log1p(2 * ACCURACY / (1 - ACCURACY)) / _CUBIC[2]
 
 def bucket_keys(losses: Vector) -> Indices:
     """The bucket of each loss, ``Int[n]``; losses are finite and ≥ 0."""
+    keys = np.empty(len(losses), np.intp)
+    for start in range(0, len(losses), CHUNK):
+        rows = slice(start, start + CHUNK)
+        keys[rows] = _keys(losses[rows])
+    return keys
+
+
+def _keys(losses: Vector) -> Indices:
     mantissa, exponent = np.frexp(losses)
     position = 2 * mantissa - 1
     first, second, third = _CUBIC

@@ -56,6 +56,13 @@ class Digits:
         """The place above the last plane."""
         return self.low + len(self.planes)
 
+    def collapsed(self, exponent: int = 0) -> Digits:
+        """The sum of all, times 2^exponent."""
+        whole = Accumulator(1)
+        for place, plane in enumerate(self.planes, self.low):
+            whole.add(np.add.reduce(plane, keepdims=True, dtype=np.int64), BITS * place + exponent)
+        return whole.digits()
+
     def shifted(self, places: int) -> Digits:
         """The sums times 2^(32 places)."""
         return replace(self, low=self.low + places if len(self.planes) else 0)

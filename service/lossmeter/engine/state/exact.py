@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lossmeter.engine.arrays import Indices, Matrix, Vector
 
-CHUNK = 1 << 16
+CHUNK = 1 << 14
 """How many numbers are split at a time: few enough for the cache."""
 
 MANY_SUMS = 1 << 12
@@ -38,17 +38,17 @@ def exact_sums(values: Vector, keys: Indices | None = None, sums: int = 1) -> Di
     """Σ of the values of each key.
 
     Args:
-        values: ``Float64[n]``, finite; each sum ≥ 0.
+        values: ``Float64[n]``, finite and ≥ 0.
         keys: ``Int[n]`` in 0 … sums − 1; None for a single sum.
         sums: how many there are.
     """
     added = Accumulator(sums)
-    if len(values) and max(float(np.max(values)), -float(np.min(values))) >= HUGE:
-        huge = np.abs(values) >= HUGE
+    if len(values) and np.max(values) >= HUGE:
+        huge = values >= HUGE
         scaled = np.ldexp(values[huge], -SCALED * BITS)
         added.add_digits(exact_sums(scaled, None if keys is None else keys[huge], sums).shifted(SCALED))
         values = np.where(huge, 0, values)
-    step = CHUNK if sums < MANY_SUMS else CHUNK << 4
+    step = CHUNK if sums < MANY_SUMS else CHUNK << 6
     for start in range(0, len(values), step):
         chunk = slice(start, start + step)
         of_chunk = None if keys is None else keys[chunk]
@@ -59,25 +59,23 @@ def exact_sums(values: Vector, keys: Indices | None = None, sums: int = 1) -> Di
 
 
 def split(values: Vector, width: int) -> Iterator[tuple[Vector, int]]:
-    """Parts whose sum is that of the values, each a multiple of 2^exponent below 2^(exponent + width).
+    """Parts whose sum is that of values ≥ 0, each a multiple of 2^exponent, at most 2^(exponent + width) in size.
 
     The parts are overwritten as the iteration goes on.
     """
-    rest, part = np.array(values, np.float64), np.empty(len(values))
-    while True:
-        largest = max(float(np.max(rest, initial=0)), -float(np.min(rest, initial=0)))
-        if largest == 0:
-            return
-        exponent = max(math.frexp(largest)[1] - width, SMALLEST)
+    rest, part = values, np.empty(len(values))
+    exponent = math.frexp(float(np.max(values, initial=0)))[1]
+    while rest.any():
+        exponent = max(exponent - width, SMALLEST)
         grid = math.ldexp(1.5, exponent + 52)
         np.add(rest, grid, out=part)
         np.subtract(part, grid, out=part)
-        np.subtract(rest, part, out=rest)
+        rest = np.subtract(rest, part, out=None if rest is values else rest)
         yield part, exponent
 
 
 def exact_columns(values: Matrix) -> Digits:
-    """Σ of each column of ``Float64[rows, columns]``, finite; each sum ≥ 0."""
+    """Σ of each column of ``Float64[rows, columns]``, finite and ≥ 0."""
     rows, columns = values.shape
     keys = np.tile(np.arange(columns), rows)
     return exact_sums(np.ascontiguousarray(values).reshape(-1), keys, columns)
