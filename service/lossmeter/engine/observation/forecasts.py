@@ -99,10 +99,10 @@ def add_forecast(tally: Tally, p: Matrix, weights: Vector | None) -> None:
 def _add_weighted(sums: Accumulator, p: Matrix, weights: Vector) -> None:
     upper = on_grid(p, HALF_BITS)
     lower = on_grid(p, FORECAST_BITS) - upper
-    for part, exponent in split(weights, WEIGHT_BITS):
+    for some, part, exponent in split(weights, WEIGHT_BITS):
         whole = np.ldexp(part, -exponent)
         for half, bits in ((upper, HALF_BITS), (lower, FORECAST_BITS)):
-            products = np.ldexp(whole @ half, bits).astype(np.int64)
+            products = np.ldexp(whole @ (half if some is None else half[some]), bits).astype(np.int64)
             sums.add(products, exponent + FORECAST_BITS - bits)
 
 

@@ -99,11 +99,14 @@ def observe(sent: Sent, loss: Loss, options: Options, wanted: Wanted, threads: i
     kept = None if batch.ignored is None else np.flatnonzero(~batch.ignored)
     n = batch.shape[0]
     cut, cluster = dimensions(wanted.slices, n, kept), clusters(wanted.cluster, n, kept)
+    if batch.weights.of_rows is not None and not np.max(batch.weights.of_rows) <= MOST_WEIGHT:
+        raise InvalidInputError.at("sample_weights", detail="rows that weigh at most 2^900 are wanted")
     watcher, truth = _watcher(batch, wanted)
     scores = reduced(batch, sent.values.shape, options, threads, watcher)
     seen = _seen(batch, watcher, kept, cluster)
     plan = Plan(watcher.classes, wanted.bins, truth, wanted.state)
-    found = tables(seen, watcher, plan, cut, scores.ignored)
+    with np.errstate(all="ignore"):  # infinities are answers here
+        found = tables(seen, watcher, plan, cut, scores.ignored)
     said = _options(
         sent, loss, options, wanted, batch=batch, plan=plan, dimensions=[each.name for each in cut]
     )
@@ -164,10 +167,6 @@ def _weights(some: Any, batch: Batch) -> Vector | None:  # noqa: ANN401  as abov
     if batch.weights.of_rows is None:
         return None
     weights: Vector = some(batch.weights.of_rows)
-    if len(weights) and np.max(weights) > MOST_WEIGHT:
-        raise InvalidInputError.at(
-            "sample_weights", detail="weights of rows up to 2^900 are wanted to be added up"
-        )
     return None if (weights == 1).all() else np.ascontiguousarray(weights)
 
 

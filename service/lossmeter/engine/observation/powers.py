@@ -15,8 +15,17 @@ if TYPE_CHECKING:
 BANDS = ((0.0, 0), (2.0**300, 15), (2.0**660, 26))
 """From what size on a factor is scaled by 2^(−32 places), so that a product of three stays in the range of doubles."""
 
+LARGEST_SQUARED = 2.0**511
+"""Beyond it the square of a class's loss is that of this: no double would hold it."""
+
 PRODUCTS = ((1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3))
 """Powers of w and of y, in the order of ``layout.MOMENTS``."""
+
+
+def square(y: Vector) -> Vector:
+    """y², of losses that are capped where it would overflow."""
+    capped = np.minimum(y, LARGEST_SQUARED)
+    return capped * capped
 
 
 def moments(w: Vector | None, y: Vector, keys: Indices | None, sums: int) -> list[Digits]:
@@ -32,7 +41,7 @@ def moments(w: Vector | None, y: Vector, keys: Indices | None, sums: int) -> lis
     positive = None if w is None else w > 0
     counted = [counts(mask, keys, sums, len(y)) for mask in (positive, infinite)]
     if infinite.any():
-        w = np.where(infinite, 0, 1 if w is None else w)
+        w = np.where(infinite, 0.0, 1.0 if w is None else w)
         y = np.where(infinite, 0, y)
     if w is None:
         of_w = counted[0]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine.arrays import Indices, Mask, Vector
-from lossmeter.engine.observation.powers import counts, moments, moments_known
+from lossmeter.engine.observation.powers import counts, moments, moments_known, square
 from lossmeter.engine.state.buckets import KEYS, bucket_keys
 from lossmeter.engine.state.digits import Accumulator, Digits
 from lossmeter.engine.state.exact import MANY_SUMS, exact_sums
@@ -196,7 +196,7 @@ def _classes(seen: Seen, watcher: Watcher, plan: Plan) -> Table:
         finite = _silenced(y, np.isinf(y))
         loss = surprise if np.array_equal(y, log_loss) else exact_sums(finite, truth, classes)
         columns[3] = _plus(shares[1], loss)
-        columns[4] = _plus(shares[2], exact_sums(np.minimum(finite * finite, LARGEST), truth, classes))
+        columns[4] = _plus(shares[2], exact_sums(square(finite), truth, classes))
     return Table.of(np.arange(classes), columns)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from lossmeter.engine import scratch
 from lossmeter.engine.numerics import LONG_ROW, finite_product, row_sums
 from lossmeter.engine.observation.forecasts import Tally, add_forecast, add_group_forecast
+from lossmeter.engine.observation.powers import square
 from lossmeter.engine.observation.ranks import NEAR, Block, bins_of
 from lossmeter.engine.state.digits import Accumulator
 from lossmeter.engine.state.exact import exact_columns, exact_sums
@@ -116,8 +117,8 @@ class Watcher:
         parts = (
             w * truth,
             y * truth,
-            np.minimum(y * y, np.finfo(float).max) * truth,
-            w * np.where(missed, 0, surprise),
+            square(y) * truth,
+            finite_product(w, np.where(missed, 0, surprise)),
         )
         sums = [exact_columns(part) for part in parts]
         impurity = exact_sums(weight * np.maximum(1 - row_sums(truth * truth), 0))

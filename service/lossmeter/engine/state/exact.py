@@ -30,6 +30,9 @@ HUGE = 2.0**600
 SCALED = 16
 """By so many places (2^−512)."""
 
+FEW_LEFT = 3
+"""Where fewer than one in so many numbers is not yet 0, only those are looked at any more."""
+
 SMALLEST = -1074
 """Every double is a multiple of 2 to this power."""
 
@@ -43,8 +46,10 @@ def exact_sums(values: Vector, keys: Indices | None = None, sums: int = 1) -> Di
         sums: how many there are.
     """
     added = Accumulator(sums)
-    if len(values) and np.max(values) >= HUGE:
+    if len(values) and not np.max(values) < HUGE:
         huge = values >= HUGE
+        if not np.isfinite(values).all():
+            raise ValueError("only finite numbers have a sum")
         scaled = np.ldexp(values[huge], -SCALED * BITS)
         added.add_digits(exact_sums(scaled, None if keys is None else keys[huge], sums).shifted(SCALED))
         values = np.where(huge, 0, values)
@@ -52,26 +57,39 @@ def exact_sums(values: Vector, keys: Indices | None = None, sums: int = 1) -> Di
     for start in range(0, len(values), step):
         chunk = slice(start, start + step)
         of_chunk = None if keys is None else keys[chunk]
-        for part, exponent in split(values[chunk], 52 - step.bit_length()):
-            summed = np.add.reduce(part, keepdims=True) if keys is None else np.bincount(of_chunk, part, sums)  # type: ignore[arg-type]  # both or none
+        for some, part, exponent in split(values[chunk], 52 - step.bit_length()):
+            summed = _summed(part, of_chunk if some is None or of_chunk is None else of_chunk[some], sums)
             added.add(np.ldexp(summed, -exponent).astype(np.int64), exponent)
     return added.digits()
 
 
-def split(values: Vector, width: int) -> Iterator[tuple[Vector, int]]:
+def _summed(part: Vector, keys: Indices | None, sums: int) -> Vector:
+    if keys is None:
+        return np.add.reduce(part, keepdims=True)
+    return np.bincount(keys, part, sums).astype(np.float64, copy=False)
+
+
+def split(values: Vector, width: int) -> Iterator[tuple[Indices | None, Vector, int]]:
     """Parts whose sum is that of values ≥ 0, each a multiple of 2^exponent, at most 2^(exponent + width) in size.
 
-    The parts are overwritten as the iteration goes on.
+    With every part comes of which values it is (None: of all). Parts are overwritten as the iteration goes on.
     """
+    rows: Indices | None = None
     rest, part = values, np.empty(len(values))
     exponent = math.frexp(float(np.max(values, initial=0)))[1]
-    while rest.any():
+    while True:
+        left = np.count_nonzero(rest)
+        if not left:
+            return
+        if FEW_LEFT * left < len(rest):  # the end of a few long ones
+            found = np.flatnonzero(rest)
+            rows, rest, part = found if rows is None else rows[found], rest[found], np.empty(left)
         exponent = max(exponent - width, SMALLEST)
         grid = math.ldexp(1.5, exponent + 52)
         np.add(rest, grid, out=part)
         np.subtract(part, grid, out=part)
         rest = np.subtract(rest, part, out=None if rest is values else rest)
-        yield part, exponent
+        yield rows, part, exponent
 
 
 def exact_columns(values: Matrix) -> Digits:
