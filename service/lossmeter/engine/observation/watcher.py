@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lossmeter.engine import scratch
 from lossmeter.engine.numerics import LONG_ROW, finite_product, row_sums
+from lossmeter.engine.observation.cells import put, taken
 from lossmeter.engine.observation.forecasts import Tally, add_forecast, add_group_forecast
 from lossmeter.engine.observation.powers import square
 from lossmeter.engine.observation.ranks import NEAR, Block, bins_of
@@ -94,10 +94,9 @@ class Watcher:
             sent: gives the values as sent of some of the rows.
         """
         log_p, p_target, not_p = outcome
-        places = scratch.places(targets, p.shape[1])
-        scratch.flat(p)[places] = 0
+        put(p, targets, 0)
         self.brier[rows] = not_p * not_p + squares(p)
-        scratch.flat(p)[places] = p_target
+        put(p, targets, p_target)
         weights = self._weights.of_rows
         surprise = 0.0 - log_p
         self.log_loss[rows] = surprise if weights is None else finite_product(weights[rows], surprise)
@@ -145,7 +144,7 @@ class Watcher:
         """
         weights = None if self._weights.of_rows is None else self._weights.of_rows[rows]
         predicted = Block(p, sent, self._near).predicted(known)
-        confidence = np.minimum(scratch.flat(p).take(scratch.places(predicted, p.shape[1])), 1)
+        confidence = np.minimum(taken(p, predicted), 1)
         group = predicted * self._bins + bins_of(confidence, self._bins)
         self.confidence[rows], self.group[rows] = confidence, group
         if self.probabilities is not None:
