@@ -140,7 +140,7 @@ class DocumentRequest(Request):
         options = query.options(self.scope["query_string"]) if self._content in negotiation.BATCHES else {}
         document = self._document(buffer, options)
         model = cast("type[Document]", self._model)
-        if options:
+        if options and isinstance(document, dict):
             document = query.merged(document, options, model)
         return self._blamed(lambda: scoring.read(model, document, self.service.settings))
 

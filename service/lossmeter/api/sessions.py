@@ -9,7 +9,7 @@ import numpy as np
 from lossmeter.api import query, scoring
 from lossmeter.api.negotiation import ARROW, NDJSON
 from lossmeter.api.schemas.score import ScoreRequest
-from lossmeter.errors import InvalidInputError, LossmeterError
+from lossmeter.errors import InvalidInputError, LossmeterError, TooLargeError
 from lossmeter.wire import ndjson
 from lossmeter.wire.chunks import chunked
 
@@ -117,12 +117,15 @@ class Session:
         try:
             document = self._scored(piece)
         except InvalidInputError as error:
-            row = piece.row_of(error)
+            row = self._row_of(error, piece)
             if row and piece.lines is not None:
                 yield from self._answers(piece.first(row))
                 row = 0
             self._blame(row)
             raise piece.blame(error) from None
+        except TooLargeError:
+            self._blame(None if piece.lines is None else 0)
+            raise
         if document is not None:
             yield from chunked(self._sink.write(document, piece))
 
@@ -144,6 +147,13 @@ class Session:
             del document["losses"]
         return document
 
+    def _row_of(self, error: InvalidInputError, piece: Piece) -> int | None:
+        """The row of a piece that an error is about; lines that differ in their members are in different pieces."""
+        row = piece.row_of(error)
+        path = error.problems[0].path
+        is_of_line = row is None and piece.lines is not None and path and path[0] not in self._options
+        return 0 if is_of_line else row
+
     def _blame(self, row: int | None) -> None:
         self._row = None if row is None else self._totals.rows + row
 
@@ -156,7 +166,7 @@ def _sum(document: Mapping[str, Any]) -> float:
 
 
 def _ndjson(settings: Settings) -> Source:
-    return ndjson.Source(settings.max_depth, settings.max_elements)
+    return ndjson.Source(settings.max_body_bytes, settings.max_elements, settings.max_depth)
 
 
 def _arrow(settings: Settings) -> Source:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from lossmeter.errors import InvalidInputError, LossmeterError, MalformedBodyError, Problem
+from lossmeter.errors import InvalidInputError, LossmeterError, MalformedBodyError, Problem, TooLargeError
 from lossmeter.wire import json
 from lossmeter.wire.parts import ROW_PARTS, flat
 from lossmeter.wire.piece import Framer, Piece
@@ -64,9 +64,11 @@ class Lines:
 class Source:
     """The rows and batches of a stream of lines."""
 
-    def __init__(self, max_depth: int, max_elements: int) -> None:
+    def __init__(self, max_bytes: int, max_elements: int, max_depth: int) -> None:
         self.framer: Framer = Lines()
-        self._limits = {"max_depth": max_depth, "max_elements": max_elements}
+        self._max_bytes = max_bytes
+        self._max_elements = max_elements
+        self._max_depth = max_depth
 
     def pieces(self, unit: bytes) -> Iterator[Piece]:
         """The rows and batches in whole lines; what is read before an error is given first.
@@ -74,15 +76,29 @@ class Source:
         Raises:
             MalformedBodyError: a line is not a JSON object.
             InvalidInputError: a line is neither a row nor a batch.
+            TooLargeError: a line has more bytes or elements than one may have.
         """
         texts = [text for line in unit.split(b"\n") if (text := line.strip(b" \t\r"))]
-        found, error = _decoded(texts, self._limits)
+        found, error = _decoded(texts, self._max_depth, self._max_bytes)
         for (members, is_batch), group in groupby(found, key=_kind):
             _check_members(members, is_batch=is_batch)
             items = list(group)
-            yield from map(Piece, items) if is_batch else [_together(items)]
+            yield from map(Piece, items) if is_batch else self._together(items)
         if error is not None:
             raise error
+
+    def _together(self, rows: list[dict[str, Any]]) -> Iterator[Piece]:
+        """Rows of the same members, as many at a time as may be scored together."""
+        some: list[dict[str, Any]] = []
+        size = 0
+        for row in rows:
+            numbers = json.count_numbers(row)
+            if some and size + numbers > self._max_elements:
+                yield _piece(some)
+                some, size = [], 0
+            some.append(row)
+            size += numbers
+        yield _piece(some)
 
     def row_of(self, _: LossmeterError) -> int:
         """A line that cannot be read is the one behind those that could."""
@@ -126,33 +142,37 @@ def _members(name: str, values: NDArray[Any]) -> list[bytes]:
 
 
 def _decoded(
-    texts: list[bytes], limits: dict[str, int]
-) -> tuple[list[dict[str, Any]], MalformedBodyError | InvalidInputError | None]:
+    texts: list[bytes], max_depth: int, max_bytes: int
+) -> tuple[list[dict[str, Any]], LossmeterError | None]:
     """The objects of the lines, and what is wrong with the one after the last of them.
 
     All are read at once. A line that begins and ends like an object, and is one of as many items as there are
     lines, is an item: a value that went over an end of line would be one item less, or one of a deeper level, which
     no row has.
     """
-    if all(text[:1] == b"{" and text[-1:] == b"}" for text in texts):
+    if all(text[:1] == b"{" and text[-1:] == b"}" and len(text) <= max_bytes for text in texts):
         try:
-            items = json.decode(
-                b"[" + b",".join(texts) + b"]", **(limits | {"max_depth": limits["max_depth"] + 1})
-            )
-        except (MalformedBodyError, InvalidInputError):
+            items = json.decode(b"[" + b",".join(texts) + b"]", max_depth=max_depth + 1)
+        except LossmeterError:
             items = None
         if isinstance(items, list) and len(items) == len(texts):
             return items, None
     found: list[dict[str, Any]] = []
     for text in texts:
         try:
-            item = json.decode(text, **limits)
-        except (MalformedBodyError, InvalidInputError) as error:
+            found.append(_object(text, max_depth, max_bytes))
+        except LossmeterError as error:
             return found, error
-        if not isinstance(item, dict):
-            return found, MalformedBodyError("A line is not a JSON object.")
-        found.append(item)
     return found, None
+
+
+def _object(text: bytes, max_depth: int, max_bytes: int) -> dict[str, Any]:
+    if len(text) > max_bytes:
+        raise TooLargeError(f"A line is longer than {max_bytes} bytes.")
+    item = json.decode(text, max_depth=max_depth)
+    if not isinstance(item, dict):
+        raise MalformedBodyError("A line is not a JSON object.")
+    return item
 
 
 def _kind(item: dict[str, Any]) -> tuple[frozenset[str], bool]:
@@ -168,7 +188,7 @@ def _check_members(members: frozenset[str], *, is_batch: bool) -> None:
             raise InvalidInputError.at(name[:64], detail=f"unknown; {what}, of {', '.join(known)}")
 
 
-def _together(rows: list[dict[str, Any]]) -> Piece:
+def _piece(rows: list[dict[str, Any]]) -> Piece:
     arrays = {_OF_ROW[name]: [row[name] for row in rows] for name in rows[0]}
     return Piece(arrays, lines=len(rows), renamed=_of_row)
 

@@ -32,8 +32,8 @@ def read(body: Buffer, limit: int) -> dict[str, NDArray[Any]]:
         MalformedBodyError: the file, or an array in it, is not of this format.
         TooLargeError: more bytes than the limit.
     """
-    members = zips.read(body, limit)
-    return {name.removesuffix(_SUFFIX): npy.read(data, name[:64]) for name, data in members.items()}
+    members = {name.removesuffix(_SUFFIX): data for name, data in zips.read(body, limit).items()}
+    return {name: npy.read(data, name[:64]) for name, data in members.items()}
 
 
 def write(document: Mapping[str, Any]) -> list[Buffer]:
