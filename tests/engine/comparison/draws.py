@@ -93,6 +93,7 @@ def true_mean(kind: str) -> float:
 class Estimates:
     """``Estimate`` of many samples, ``Float[samples]`` each."""
 
+    units: int
     mean: Array
     variance: Array
     third: Array
@@ -107,6 +108,7 @@ def estimates(weights: Array, values: Array) -> Estimates:
     u = values - mean[:, None] * weights
     squares = (weights**2).sum(axis=1)
     return Estimates(
+        n,
         mean,
         n / (n - 1) * (u * u).sum(axis=1) / whole**2,
         (u * u * u).sum(axis=1) / whole**3,
@@ -170,6 +172,20 @@ def inferences(one: Estimates, other: Estimates | None = None) -> Inferences:
     )
 
 
+def pooled(one: Estimates, other: Estimates) -> Inferences:
+    """About ``one`` − ``other``, if units of both err alike."""
+    pair, n = (one, other), one.units + other.units
+    variance = (one.variance * one.units**2 + other.variance * other.units**2) / n
+    third = (one.third * one.units**3 + other.third * other.units**3) / n
+    lean = (one.lean * one.units**2 + other.lean * other.units**2) / n
+    effective = (one.effective + other.effective) / n
+    first, second = (
+        Estimates(m, each.mean, variance / m, third / m**2, lean / m, effective * m)
+        for each, m in zip(pair, (one.units, other.units), strict=True)
+    )
+    return inferences(first, second)
+
+
 def _numerators(each: Estimates, error: Array) -> tuple[Array, Array]:
     both = each.variance * each.lean
     first = -each.lean / error - (each.third - 4 * both) / (2 * error**3)
@@ -185,8 +201,8 @@ class Coverage:
         inside: of those in use, those that hold the truth.
         above: those that lie above it: false alarms.
         below: those that lie below it.
-        unsure: those that come with a caution.
-        alarms: those that lie above it without a caution: what a verdict would say.
+        unsure: those that come with a caution, so that no verdict is given.
+        alarms: those on which the verdict is ``worse``.
     """
 
     student: float
@@ -197,31 +213,37 @@ class Coverage:
     alarms: float
 
 
-def coverage(found: Iterator[Inferences], truth: float) -> Coverage:
-    """How the intervals lie about the truth."""
+def coverage(found: Iterator[tuple[Inferences, ...]], truth: float) -> Coverage:
+    """How the intervals lie about the truth; where there are two of each, a verdict needs both."""
     counts, samples = np.zeros(6), 0
-    for each in found:
-        (low, high), plain = each.interval(LEVEL), each.student(LEVEL)
+    for views in found:
+        (low, high), plain = views[0].interval(LEVEL), views[0].student(LEVEL)
+        unsure, alarm = np.zeros_like(low, bool), np.ones_like(low, bool)
+        for each in views:
+            unsure |= each.unsure
+            alarm &= each.interval(LEVEL)[0] > truth
         masks = [(plain[0] <= truth) & (truth <= plain[1]), (low <= truth) & (truth <= high)]
-        masks += [low > truth, high < truth, each.unsure, (low > truth) & ~each.unsure]
+        masks += [low > truth, high < truth, unsure, alarm & ~unsure]
         counts += [np.count_nonzero(mask) for mask in masks]
         samples += len(low)
     return Coverage(*(counts / samples).tolist())
 
 
-def means(kind: str, n: int, draws: int, seed: int = 0) -> Iterator[Inferences]:
+def means(kind: str, n: int, draws: int, seed: int = 0) -> Iterator[tuple[Inferences]]:
     """Inferences about the mean of samples of n units."""
     draw, rng = {**KINDS, **HARD}[kind][0], np.random.default_rng([seed, n])
     for some in _portions(draws, n):
-        yield inferences(estimates(*draw(rng, (some, n))))
+        yield (inferences(estimates(*draw(rng, (some, n)))),)
 
 
-def differences(kind: str, sizes: tuple[int, int], draws: int, seed: int = 1) -> Iterator[Inferences]:
-    """Inferences about the difference of two samples of the same kind, of (reference, current) sizes."""
+def differences(
+    kind: str, sizes: tuple[int, int], draws: int, seed: int = 1
+) -> Iterator[tuple[Inferences, Inferences]]:
+    """Inferences about the difference of two samples of the same kind, of (reference, current) sizes, and pooled."""
     draw, rng = {**KINDS, **HARD}[kind][0], np.random.default_rng([seed, *sizes])
     for some in _portions(draws, max(sizes)):
         reference, current = (estimates(*draw(rng, (some, size))) for size in sizes)
-        yield inferences(current, reference)
+        yield inferences(current, reference), pooled(current, reference)
 
 
 def _portions(draws: int, n: int) -> Iterator[int]:

@@ -18,10 +18,11 @@ from engine.comparison.draws import (
     estimates,
     inferences,
     means,
+    pooled,
     true_mean,
 )
 from lossmeter.engine.comparison.estimate import Estimate, from_sums, from_units
-from lossmeter.engine.comparison.inference import of_difference, of_mean
+from lossmeter.engine.comparison.inference import of_difference, of_mean, of_pooled_difference
 
 if TYPE_CHECKING:
     from lossmeter.engine.comparison.estimate import Sums
@@ -143,6 +144,7 @@ def test_simulations_do_what_the_engine_does(kind: str) -> None:
         for found, all_of_them in (
             (of_mean(one), inferences(many[0])),
             (of_difference(one, other), inferences(many[1], many[0])),
+            (of_pooled_difference(one, other), pooled(many[1], many[0])),
         ):
             for name in ("value", "error", "freedom", "first", "third", "skewness"):
                 expected = getattr(all_of_them, name)[row]
@@ -176,6 +178,13 @@ def test_where_the_closed_form_fails_alarms_are_no_more_frequent(kind: str) -> N
     found = coverage(means(kind, 200, 10_000), true_mean(kind))
     assert found.alarms <= 0.035
     assert found.unsure > 0.05
+
+
+@pytest.mark.parametrize("kind", HARD)
+@pytest.mark.parametrize("sizes", [(200, 200), (1000, 200), (200, 1000)])
+def test_a_window_that_met_no_rare_row_raises_no_alarm(kind: str, sizes: tuple[int, int]) -> None:
+    """A small reference without the rows that carry the loss is not held against the current window."""
+    assert coverage(differences(kind, sizes, 5000), 0.0).alarms <= 0.035
 
 
 @pytest.mark.long

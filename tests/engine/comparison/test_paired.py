@@ -48,7 +48,7 @@ def test_paired_intervals_hold_the_truth() -> None:
     """95 ± 1 % of 10 000 intervals of skewed differences hold their mean."""
     rng = np.random.default_rng(3)
     drawn = rng.exponential(size=(10_000, 200)) - 0.4 * rng.exponential(size=(10_000, 200))
-    found = coverage(iter([inferences(estimates(np.ones_like(drawn), drawn))]), 0.6)
+    found = coverage(iter([(inferences(estimates(np.ones_like(drawn), drawn)),)]), 0.6)
     assert 0.94 <= found.inside <= 0.96
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lossmeter.engine.comparison.estimate import from_units
-from lossmeter.engine.comparison.inference import Inference, of_difference
+from lossmeter.engine.comparison.inference import Inference, of_difference, of_pooled_difference
 from lossmeter.engine.comparison.verdict import judged
 
 
@@ -49,6 +49,21 @@ def test_no_number_of_rows_settles_what_lies_on_the_threshold() -> None:
     found = windows(0.1)
     verdict = judged(found, float(found.value), 0.95)
     assert (verdict.word, verdict.growth) == ("inconclusive", None)
+
+
+def test_a_reference_that_met_no_rare_row_is_no_proof() -> None:
+    """Eight wrong rows of 1000 after none of 100 are inconclusive: a hundred rows need not have met one."""
+    rng = np.random.default_rng(6)
+    losses = rng.exponential(0.02, 1100)
+    one = from_units(np.ones(100), losses[:100])
+    losses[100:108] += 3
+    other = from_units(np.ones(1000), losses[100:])
+    assert one is not None
+    assert other is not None
+    alone = of_difference(one, other)
+    pooled = of_pooled_difference(one, other)
+    assert judged(alone, 0.0, 0.6).word == "worse"
+    assert judged(alone, 0.0, 0.6, pooled).word == "inconclusive"
 
 
 def test_nothing_is_judged_without_rows() -> None:

@@ -13,7 +13,7 @@ from lossmeter.engine.comparison.counts import fisher
 from lossmeter.engine.comparison.culprits import SliceChange, culprits
 from lossmeter.engine.comparison.drift import Drift, drift
 from lossmeter.engine.comparison.exact import nearest
-from lossmeter.engine.comparison.inference import of_difference
+from lossmeter.engine.comparison.inference import of_difference, of_pooled_difference
 from lossmeter.engine.comparison.split import Parts, Split, split
 from lossmeter.engine.comparison.verdict import Verdict, Word, judged, judged_infinite
 from lossmeter.engine.comparison.window import Window, window_of
@@ -94,11 +94,13 @@ def compare(reference: State, current: State, *, threshold: float = 0.0, level: 
     _check_alike(reference, current)
     before, first = window_of(reference.moments, reference.count, level)
     after, second = window_of(current.moments, current.count, level)
-    inference = None if first is None or second is None else of_difference(first, second)
+    inference = pooled = None
+    if first is not None and second is not None:
+        inference, pooled = of_difference(first, second), of_pooled_difference(first, second)
     undefined: dict[str, str] = {}
     splits, label_shift, parts = _splits(reference, current, inference, undefined)
     rows = not (reference.options["clustered"] or current.options["clustered"])
-    verdict, p_infinite = _verdict((before, after), inference, threshold, level, rows=rows)
+    verdict, p_infinite = _verdict((before, after), (inference, pooled), threshold, level, rows=rows)
     return Comparison(
         reference=before,
         current=after,
@@ -142,15 +144,21 @@ def _check_alike(reference: State, current: State) -> None:
 
 
 def _verdict(
-    windows: tuple[Window, Window], inference: Inference | None, threshold: float, level: float, *, rows: bool
+    windows: tuple[Window, Window],
+    views: tuple[Inference | None, Inference | None],
+    threshold: float,
+    level: float,
+    *,
+    rows: bool,
 ) -> tuple[Verdict, float | None]:
     """The verdict, and the p-value about infinite losses where there are any and ``rows`` are independent."""
-    before, after = windows
+    (before, after), (inference, pooled) = windows, views
     if not (before.infinite or after.infinite):
-        return judged(inference, threshold, level), None
+        return judged(inference, threshold, level, pooled), None
     p_value = fisher((before.infinite, before.units), (after.infinite, after.units)) if rows else None
     counts = (before.infinite, after.infinite)
-    return judged_infinite(counts, p_value, judged(inference, threshold, (1 + level) / 2), level), p_value
+    finite = judged(inference, threshold, (1 + level) / 2, pooled)
+    return judged_infinite(counts, p_value, finite, level), p_value
 
 
 def _splits(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lossmeter.engine.comparison.exact import nearest
-from lossmeter.engine.comparison.inference import of_difference
+from lossmeter.engine.comparison.inference import of_difference, of_pooled_difference
 from lossmeter.engine.comparison.window import Window, window_of
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class SliceChange:
         current: what it is.
         difference: of the mean losses of the slice.
         interval: of ``difference``, for this slice alone.
-        p_value: of no difference, for this slice alone.
+        p_value: of no difference, for this slice alone; the larger of two, as a verdict needs both.
         adjusted_p_value: the same, with regard to how many slices were looked at (Holm): below 0.05 in one of twenty
             comparisons in which no slice has changed.
         contribution: what it adds to the change of the mean; the sum of the next three.
@@ -97,9 +97,9 @@ def _change(
 ) -> SliceChange:
     reference, first = (None, None) if before is None else window_of(before.moments, before.count, level)
     current, second = (None, None) if after is None else window_of(after.moments, after.count, level)
-    inference: Inference | None = None
+    inference = pooled = None
     if first is not None and second is not None:
-        inference = of_difference(first, second)
+        inference, pooled = of_difference(first, second), of_pooled_difference(first, second)
     return SliceChange(
         dimension=name[0],
         value=name[1],
@@ -107,11 +107,22 @@ def _change(
         current=current,
         difference=None if inference is None else nearest(inference.value),
         interval=None if inference is None else inference.interval(level),
-        p_value=None if inference is None else inference.p_value(),
+        p_value=_larger(inference, pooled),
         adjusted_p_value=None,
         contribution=nearest(parts.total),
         mix=nearest(parts.mix),
         label_shift=nearest(parts.label_shift),
         within=nearest(parts.within),
-        caution="it is in one window alone" if inference is None else inference.caution,
+        caution=_caution(inference, pooled),
     )
+
+
+def _larger(inference: Inference | None, pooled: Inference | None) -> float | None:
+    found = [each.p_value() for each in (inference, pooled) if each is not None]
+    return max((each for each in found if each is not None), default=None)
+
+
+def _caution(inference: Inference | None, pooled: Inference | None) -> str | None:
+    if inference is None or pooled is None:
+        return "it is in one window alone"
+    return inference.caution or pooled.caution

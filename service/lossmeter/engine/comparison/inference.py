@@ -18,7 +18,9 @@ measured by ``benchmarks/coverage.py``:
   1 − (the smaller numerator of k₃ / the larger);
 * quantiles are widened by 1 + ¾ ((|numerator₁| + |numerator₂|)/2s³)², which is of the order 1/n, for the noise of k.
 
-Where few units carry the loss no closed form can know what the rest of the tail holds: see ``caution``.
+Where few units carry the loss no closed form can know what the rest of the tail holds: see ``caution``. A small window
+may have met none of them, and then shows neither spread nor skewness; ``of_pooled_difference`` lends it those of the
+other, as they are if nothing has changed.
 
 Source: P. Hall, "On the Removal of Skewness by Transformation", JRSS B 54 (1992); Welch, Biometrika 34 (1947).
 """
@@ -26,7 +28,7 @@ Source: P. Hall, "On the Removal of Skewness by Transformation", JRSS B 54 (1992
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -131,6 +133,27 @@ def of_mean(estimate: Estimate) -> Inference:
 def of_difference(reference: Estimate, current: Estimate) -> Inference:
     """``current`` − ``reference``, of independent samples."""
     return _inference(current, reference)
+
+
+def of_pooled_difference(reference: Estimate, current: Estimate) -> Inference:
+    """The same, if units of both samples err alike: each is given the cumulants that a unit has on average."""
+    n = reference.units + current.units
+    pair = (reference, current)
+    variance = sum((each.variance * each.units**2 for each in pair), Fraction(0)) / n
+    third = sum((each.third * each.units**3 for each in pair), Fraction(0)) / n
+    lean = sum((each.lean * each.units**2 for each in pair), Fraction(0)) / n
+    effective = (reference.effective + current.effective) / n
+    alike = [
+        replace(
+            each,
+            variance=variance / each.units,
+            third=third / each.units**2,
+            lean=lean / each.units,
+            effective=effective * each.units,
+        )
+        for each in pair
+    ]
+    return _inference(alike[1], alike[0])
 
 
 def _inference(one: Estimate, other: Estimate | None) -> Inference:

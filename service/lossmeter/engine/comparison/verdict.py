@@ -26,7 +26,7 @@ class Verdict:
     Attributes:
         word: ``worse`` where the whole interval of the difference lies above the threshold, ``ok`` where it lies at or
             below it, else ``inconclusive``. Where nothing has changed and the threshold is 0, ``worse`` is said in
-            (1 − level)/2 of all cases.
+            (1 − level)/2 of all cases, or in fewer.
         reason: why, in one sentence.
         growth: how many times as many rows, in both windows, would settle it in four cases of five; None where it is
             settled, or where no number would.
@@ -37,22 +37,43 @@ class Verdict:
     growth: float | None = None
 
 
-def judged(inference: Inference | None, threshold: float, level: float) -> Verdict:
-    """The verdict on a difference of finite means."""
+def judged(
+    inference: Inference | None, threshold: float, level: float, pooled: Inference | None = None
+) -> Verdict:
+    """The verdict on a difference of finite means.
+
+    Args:
+        inference: the difference; None where there is none.
+        threshold: of it.
+        level: of its interval.
+        pooled: of independent samples the difference as it is if units of both err alike, which must say the same:
+            a small window may not have met the rare rows that carry the loss.
+    """
     if inference is None:
         return Verdict("inconclusive", "a window has no row of any weight and finite loss")
-    interval = inference.interval(level)
-    caution = inference.caution
-    if caution is not None or interval is None:
-        return Verdict("inconclusive", caution or "no interval")
-    low, high = interval
-    share = f"{100 * level:g} %"
+    views = [inference] if pooled is None else [inference, pooled]
+    for view in views:
+        if view.caution is not None:
+            return Verdict("inconclusive", view.caution)
+    words = {_word(view, threshold, level) for view in views}
+    word = words.pop() if len(words) == 1 else "inconclusive"
+    interval = f"the {100 * level:g} % interval of the difference"
+    if word == "worse":
+        return Verdict(word, f"{interval} lies above {threshold:g}")
+    if word == "ok":
+        return Verdict(word, f"{interval} lies at or below {threshold:g}")
+    pooling = ", if rows of both windows err alike," if words else ""
+    reason = f"{interval}{pooling} holds {threshold:g}: more rows are wanted"
+    growths = [_growth(view, threshold, level) for view in views]
+    return Verdict(word, reason, None if None in growths else max(filter(None, growths)))
+
+
+def _word(view: Inference, threshold: float, level: float) -> Word:
+    """On which side of the threshold the interval lies."""
+    low, high = view.interval(level) or (threshold, math.inf)
     if low > threshold:
-        return Verdict("worse", f"the {share} interval of the difference lies above {threshold:g}")
-    if high <= threshold:
-        return Verdict("ok", f"the {share} interval of the difference lies at or below {threshold:g}")
-    reason = f"the {share} interval of the difference holds {threshold:g}: more rows are wanted"
-    return Verdict("inconclusive", reason, _growth(inference, threshold, level))
+        return "worse"
+    return "ok" if high <= threshold else "inconclusive"
 
 
 def judged_infinite(counts: tuple[int, int], p_value: float | None, finite: Verdict, level: float) -> Verdict:
