@@ -168,6 +168,36 @@ def test_the_summary_does_not_depend_on_what_is_included(
     assert told(last, "summary")["loss"] == pytest.approx(whole(), rel=1e-6)
 
 
+@pytest.mark.parametrize("media_type", [ARROW, NDJSON])
+def test_the_state_of_a_stream_is_that_of_all_its_rows(client: httpx2.Client, media_type: str) -> None:
+    """To the byte, however it was cut; its batches need not carry theirs."""
+    logits = np.concatenate([logits for logits, _ in BATCHES]).astype(np.float64)
+    targets = np.concatenate([targets for _, targets in BATCHES])
+    alone = client.post(
+        "/v1/score",
+        json={
+            "logits": logits.tolist(),
+            "targets": targets.tolist(),
+            "include": ["state"],
+            "state_encoding": "binary",
+        },
+    ).json()["state"]
+    sent = lines(*ROWS)
+    if media_type == ARROW:
+        sent = stream(
+            [batch(logits[start : start + 4], targets[start : start + 4]) for start in range(0, ALL, 4)]
+        )
+    query = {"include": "losses,state", "state_encoding": "binary"}
+    response = post(client, media_type, sent, **query)
+    if media_type == ARROW:
+        *answers, (_, last) = batches(response.content)
+        assert all("state" not in told(metadata, "batch") for _, metadata in answers)
+        found = told(last, "summary")["state"]
+    else:
+        found = json.loads(response.text.splitlines()[-1])["summary"]["state"]
+    assert found == alone
+
+
 def test_batches_without_rows_are_counted(client: httpx2.Client) -> None:
     """They have no answer; so a stream may have no rows at all."""
     *answers, (_, last) = batches(post(client, ARROW, stream([RECORDS[0].slice(0, 0), RECORDS[0]])).content)

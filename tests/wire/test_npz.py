@@ -89,14 +89,16 @@ def test_numpy_loads_an_answer() -> None:
         "loss": np.inf,
         "reduction": "mean",
         "nothing": None,
+        "slices": {"region.": {"north": {"loss": np.nan}}},
         "kl": {"by_class": np.ones(3, np.float32)},
         "gradients": np.arange(6.0).reshape(2, 3).T,
     }
     found = np.load(io.BytesIO(joined(npz.write(answer))), allow_pickle=False)
-    assert sorted(found) == ["gradients", "kl.by_class", "loss", "reduction"]
+    assert sorted(found) == ["gradients", "kl.by_class", "loss", "reduction", "slices"]
     assert found["loss"].shape == ()
     assert found["loss"] == np.inf
     assert found["reduction"] == "mean"
+    assert found["slices"] == '{"region.":{"north":{"loss":"NaN"}}}'
     assert found["kl.by_class"].dtype == np.float32
     np.testing.assert_array_equal(found["gradients"], answer["gradients"])
 

@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from lossmeter.api.schemas.document import Document
 
-ROWS: Final = ("logits", "probabilities", "log_probabilities", "targets", "sample_weights")
+ROWS: Final = (
+    "logits",
+    "probabilities",
+    "log_probabilities",
+    "targets",
+    "sample_weights",
+    "slices",
+    "cluster",
+)
 """What has an element per row, and is data rather than an option."""
 
 LISTS: Final = ("include", "metrics")

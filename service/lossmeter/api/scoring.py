@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lossmeter.api.schemas.class_weights import ClassWeightsRequest
     from lossmeter.api.schemas.divergence import DivergenceRequest
     from lossmeter.api.schemas.softmax import SoftmaxRequest
+    from lossmeter.engine import Scores
     from lossmeter.settings import Settings
 
 D = TypeVar("D", bound=documents.Document)
@@ -47,7 +48,17 @@ def answer(document: object, settings: Settings) -> dict[str, Any]:
 
 def score(request: ScoreRequest, settings: Settings) -> dict[str, Any]:
     """Loss, gradients and what else was asked for."""
-    scores = engine.score(**answers.arguments(request), threads=settings.threads)
+    scores = scored(request, settings)
+    return answers.with_state(told(scores, request), scores.state, request)
+
+
+def scored(request: ScoreRequest, settings: Settings) -> Scores:
+    """The engine's scores of a request."""
+    return engine.score(**answers.arguments(request), threads=settings.threads)
+
+
+def told(scores: Scores, request: ScoreRequest) -> dict[str, Any]:
+    """Scores as a document, but for the state."""
     document: dict[str, Any] = {
         "loss": scores.loss,
         "reduction": scores.reduction,
@@ -61,7 +72,7 @@ def score(request: ScoreRequest, settings: Settings) -> dict[str, Any]:
     document |= parts | ({"kl": kl} if kl else {})
     if scores.slices is not None:
         document["slices"] = answers.of_slices(scores.slices, request.unit)
-    return answers.with_state(document, scores.state, request)
+    return document
 
 
 def softmax(request: SoftmaxRequest, settings: Settings) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import numpy as np
 from lossmeter.api import query, scoring
 from lossmeter.api.negotiation import ARROW, NDJSON
 from lossmeter.api.schemas.score import ScoreRequest
+from lossmeter.api.schemas.state import encoded
+from lossmeter.engine import merge
 from lossmeter.errors import InvalidInputError, LossmeterError, TooLargeError
 from lossmeter.wire import ndjson
 from lossmeter.wire.chunks import chunked
@@ -16,6 +18,7 @@ from lossmeter.wire.chunks import chunked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from lossmeter.engine import State
     from lossmeter.settings import Settings
     from lossmeter.wire.piece import Piece, Sink, Source
 
@@ -82,6 +85,7 @@ class Session:
         self._source = _SOURCES[content](settings)
         self._sink = _SINKS[answer]()
         self._totals = Totals()
+        self._state: State | None = None
         self._row: int | None = None
         self.framer = self._source.framer
 
@@ -103,9 +107,12 @@ class Session:
             yield from self._answers(piece)
 
     def end(self) -> bytes:
-        """The last record when all went well."""
+        """The last record when all went well; a state that is included is that of the whole stream."""
         reduction, unit = self._options.get("reduction", "mean"), self._options.get("unit", "nats")
-        return b"".join(self._sink.end("summary", self._totals.summary(str(reduction), str(unit))))
+        summary = self._totals.summary(str(reduction), str(unit))
+        if self._state is not None:
+            summary["state"] = encoded(self._state, self._options.get("state_encoding", "json"))
+        return b"".join(self._sink.end("summary", summary))
 
     def fail(self, problem: Mapping[str, Any]) -> bytes:
         """The last record when something went wrong: the problem, and the batch and row that it is about."""
@@ -141,8 +148,11 @@ class Session:
         if hidden:
             options["include"] = [*options["include"], "losses"]
         request = scoring.read(ScoreRequest, piece.arrays | options, self._settings)
-        document = scoring.score(request, self._settings)
+        scores = scoring.scored(request, self._settings)
+        document = scoring.told(scores, request)
         self._totals.add(document, piece)
+        if scores.state is not None:
+            self._state = scores.state if self._state is None else merge([self._state, scores.state])
         if hidden:
             del document["losses"]
         return document

@@ -31,6 +31,8 @@ _OF_ROW: Final = {
 }
 """The contract's array for each member of a row."""
 
+_OF_BATCH: Final = (*_OF_ROW.values(), "slices", "cluster")
+
 _MEMBER: Final = {array: member for member, array in _OF_ROW.items()}
 
 
@@ -181,7 +183,7 @@ def _kind(item: dict[str, Any]) -> tuple[frozenset[str], bool]:
 
 
 def _check_members(members: frozenset[str], *, is_batch: bool) -> None:
-    known = _MEMBER if is_batch else _OF_ROW
+    known: Iterable[str] = _OF_BATCH if is_batch else _OF_ROW
     for name in sorted(members):
         if name not in known:
             what = "a line with targets is a batch" if is_batch else "a line without targets is a row"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lossmeter.wire import npy, zips
+from lossmeter.wire import json, npy, zips
 from lossmeter.wire.parts import flat
 
 if TYPE_CHECKING:
@@ -37,9 +37,13 @@ def read(body: Buffer, limit: int) -> dict[str, NDArray[Any]]:
 
 
 def write(document: Mapping[str, Any]) -> list[Buffer]:
-    """A document as an npz file in parts: objects in it as ``kl.by_class``, scalars as arrays without axes.
+    """A document as an npz file in parts: arrays of an object as ``kl.by_class``, numbers as arrays without axes.
 
-    What is None is left out: a reader finds no member of that name.
+    Any other object is a word, its JSON. What is None is left out: a reader finds no member of that name.
     """
-    arrays = {name: np.asarray(value) for name, value in flat(document).items() if value is not None}
+    arrays = {name: _array(value) for name, value in flat(document).items() if value is not None}
     return zips.write({name + _SUFFIX: npy.write(array) for name, array in arrays.items()})
+
+
+def _array(value: object) -> NDArray[Any]:
+    return np.asarray(json.encode(value).decode() if isinstance(value, (dict, list)) else value)

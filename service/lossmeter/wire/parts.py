@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,11 +22,11 @@ ROW_PARTS: Final = (
 
 
 def flat(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document in one level: members of an object under dotted names."""
+    """The document with the members of an object of arrays under dotted names; what else there is stays."""
     found: dict[str, Any] = {}
     for name, value in document.items():
-        if isinstance(value, dict):
-            found |= {f"{name}.{inner}": member for inner, member in flat(value).items()}
+        if isinstance(value, dict) and all(isinstance(member, np.ndarray) for member in value.values()):
+            found |= {f"{name}.{inner}": member for inner, member in value.items()}
         else:
             found[name] = value
     return found
