@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 from lossmeter.api.app import create_app
+from lossmeter.engine import score
 from lossmeter.settings import Settings
 from servers import PATIENCE, Server, running
 
@@ -121,6 +123,16 @@ def test_too_many_classes(tight: Server) -> None:
     response = httpx2.post(f"{tight.url}/v1/score", json={"logits": [[0] * 9], "targets": [0]})
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "/logits"
+
+
+def test_states_of_many_classes(tight: Server) -> None:
+    """A state of more classes than max_classes is refused, too: its report would be as long as they are many."""
+    state = score(logits=[[0.0] * 9], targets=[0], include=["state"]).state
+    assert state is not None
+    body = {"state": b64encode(state.pack()).decode()}
+    response = httpx2.post(f"{tight.url}/v1/report", json=body)
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["pointer"] == "/state/options/classes"
 
 
 def test_too_many_bytes_in_flight(tight: Server) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.metrics.batches import DEGENERATE, Sample, ordinary, softmax, tied
+from lossmeter.engine import measure
 from lossmeter.engine.metrics import METRICS, compute
 
 if TYPE_CHECKING:
@@ -208,3 +209,10 @@ def test_metrics_describe_themselves() -> None:
         for said in (metric.title, metric.summary, metric.formula, metric.reference):
             assert said.strip() == said != ""
     assert len({metric.title for metric in METRICS.values()}) == len(METRICS)
+
+
+def test_a_list_with_many_gaps_is_named_as_a_whole() -> None:
+    """Where hundreds of classes have no value, one reason stands for all of them."""
+    found = measure(logits=np.zeros((2, 300)), targets=[1, 2], metrics=["recall"])
+    assert np.isnan(found.metrics["recall"]["per_class"]).sum() == 298  # type: ignore[index, call-overload]
+    assert found.undefined == {"recall.per_class": "no row of this class"}

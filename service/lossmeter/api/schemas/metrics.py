@@ -26,7 +26,7 @@ MEASUREMENTS_HELP: Final = (
 )
 UNDEFINED_HELP: Final = (
     "Why metrics are missing from `metrics`, by name; or why one of their parts is `NaN`, by path, "
-    "such as `roc_auc.per_class.3`."
+    "such as `roc_auc.per_class.3`; of a list with more than 256 of them by that of the list."
 )
 
 

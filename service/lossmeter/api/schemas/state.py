@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import binascii
+import math
 from base64 import b64decode, b64encode
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import numpy as np
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema
 
 from lossmeter.api.schemas.strings import as_sent
 from lossmeter.engine import State
@@ -41,10 +42,17 @@ def encoded(state: State, encoding: Encoding = "json") -> dict[str, Any] | str:
     return b64encode(state.pack()).decode("ascii") if encoding == "binary" else state.document()
 
 
-def _state(value: object) -> State:
-    """A state in either form, as it comes from JSON."""
-    if isinstance(value, State):
-        return value
+def _state(value: object, info: ValidationInfo) -> State:
+    """A state in either form, as it comes from JSON; of no more classes than the server takes in a batch."""
+    state = _read(value)
+    classes, most = state.options["classes"], (info.context or {}).get("max_classes", math.inf)
+    if classes > most:
+        detail = f"at most {most} classes are taken"
+        raise InvalidInputError.at("options", "classes", detail=detail, value=classes)
+    return state
+
+
+def _read(value: object) -> State:
     if isinstance(value, dict):
         return State.read(_with_names(value))
     if not isinstance(value, str):
@@ -72,7 +80,7 @@ def _with_names(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _states(value: object) -> list[State]:
+def _states(value: object, info: ValidationInfo) -> list[State]:
     """At least one state; what is wrong with any of them is told of all."""
     if not isinstance(value, list):
         is_empty = isinstance(value, np.ndarray) and not value.size
@@ -84,7 +92,7 @@ def _states(value: object) -> list[State]:
     states, problems, count = [], [], 0
     for place, item in enumerate(value):
         try:
-            states.append(_state(item))
+            states.append(_state(item, info))
         except InvalidInputError as error:
             problems += [Problem((place, *each.path), each.detail, each.value) for each in error.problems]
             count += error.count

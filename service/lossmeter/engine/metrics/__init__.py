@@ -34,6 +34,9 @@ def _read_folder() -> Mapping[str, Metric]:
 METRICS: Mapping[str, Metric] = _read_folder()
 """The registry: name → metric. It cannot be changed."""
 
+MOST_PLACES = 256
+"""With more classes without a value than this, a list is named as a whole: each of its NaN has the same reason."""
+
 
 def compute(
     evidence: Evidence, names: Collection[str] = tuple(METRICS)
@@ -41,7 +44,8 @@ def compute(
     """Some metrics of the evidence, and why those that are missing have no value.
 
     A metric that is undefined as a whole is only in the second part. An object keeps its shape: what is undefined in it
-    is NaN, and named by a dotted path, e.g. ``roc_auc.per_class.3``. Nothing is NaN without a reason, or −0.
+    is NaN, and named by a dotted path, e.g. ``roc_auc.per_class.3``, or ``roc_auc.per_class`` where there are very
+    many. Nothing is NaN without a reason, or −0.
 
     Args:
         evidence: sums over the rows, and the rows themselves for metrics that need them.
@@ -93,8 +97,9 @@ def _unnamed(metric: Metric, answer: Answer) -> Iterator[tuple[str, str]]:
 
 
 def _undefined_places(value: float | Floats | Indices) -> Iterator[str]:
-    """Where the NaN are: ``.3`` in a list, nothing further for a number."""
+    """Where the NaN are: ``.3`` in a list, nothing further for a number, or for a list with very many."""
     if isinstance(value, np.ndarray):
-        yield from (f".{at}" for at in np.flatnonzero(np.isnan(value)).tolist())
+        places = np.flatnonzero(np.isnan(value))
+        yield from (f".{at}" for at in places.tolist()) if len(places) <= MOST_PLACES else ("",)
     elif math.isnan(value):
         yield ""
