@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import httpx2
 import pytest
 
+from client.compare import CONTEXT
 from lossmeter.client import AsyncClient, Client
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ class Waiting:
         self._runner.close()
 
 
-CONTEXT = ssl.create_default_context()
-"""Certificates, read once: httpx2 takes longer to read them than a test to run."""
 TRANSPORTS = {Client: httpx2.HTTPTransport, Waiting: httpx2.AsyncHTTPTransport}
 
 

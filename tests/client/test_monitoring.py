@@ -77,6 +77,16 @@ def test_metrics_of_a_real_server(connect: Connect, server: Server) -> None:
     assert got.metrics["accuracy"] == wanted.metrics["accuracy"]
 
 
+def test_states_are_merged_by_as_many_as_fit(connect: Connect) -> None:
+    """However small a body may be, two states at least go together, and in the end there is one."""
+    with failing([answer(200, json.dumps({"state": "m" * 30}).encode())]) as server:
+        assert connect(server.url, max_bytes=64 + 3 * 35).merge(["s" * 30] * 8) == "m" * 30
+        assert [len(json.loads(body)["states"]) for body in server.bodies] == [3, 3, 2, 3]
+        server.bodies.clear()
+        connect(server.url, max_bytes=1).merge(["s" * 30] * 3)
+        assert [len(json.loads(body)["states"]) for body in server.bodies] == [2, 1, 2]
+
+
 def test_states_of_a_real_server(connect: Connect, server: Server) -> None:
     """Windows are scored, merged, reported on and compared, without their rows."""
     client, rng = connect(server.url), np.random.default_rng(5)

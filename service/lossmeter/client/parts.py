@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lossmeter.client import slices
 from lossmeter.engine import KLBreakdown
 from lossmeter.engine.options import Normalization
 
@@ -93,7 +92,6 @@ class Whole:
         self._reduction: Reduction = reduction
         self._tally = Tally(normalization)
         self._arrays: dict[str, NDArray[Any]] = {}
-        self._slices: list[Any] = []
         self._last: Scores | None = None
         self.states: list[str] = []
 
@@ -105,12 +103,10 @@ class Whole:
             self._fill(start, part.kl, KL_OF_ROWS)
         if part.state is not None:
             self.states.append(part.state)
-        if part.slices is not None:
-            self._slices.append(part.slices)
         self._last = replace(part, kl=part.kl and replace(part.kl, **dict.fromkeys(KL_OF_ROWS, np.empty(0))))
 
-    def scores(self, state: str | None) -> Scores:
-        """The answer, once every row is in, with the state that the states have become."""
+    def scores(self) -> Scores:
+        """The answer, once every row is in, but for the state and the slices."""
         assert self._last is not None  # noqa: S101 - there is no batch without a part
         denominator = self._tally.denominator
         gradients = self._arrays.get("gradients")
@@ -125,8 +121,8 @@ class Whole:
             count=self._tally.count,
             ignored=self._tally.ignored,
             kl=self._breakdown(),
-            state=state,
-            slices=slices.added(self._slices) if self._slices else None,
+            state=None,
+            slices=None,
             **arrays,
         )
 

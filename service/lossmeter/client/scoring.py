@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
-from lossmeter.client import answers, messages
+from lossmeter.client import answers, messages, slices
 from lossmeter.client.batch import plain
 from lossmeter.client.errors import InvalidInputError, TooLargeError, UnsupportedMediaTypeError
 from lossmeter.client.parts import Whole
+from lossmeter.wire import json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
     from lossmeter.client.session import Session
     from lossmeter.client.steps import Steps
 
-PATH = "/v1/score"
+PATH: Final = "/v1/score"
+
+_BESIDE_STATES: Final = 64
+
+USUAL: Final = ("losses", "gradients", "kl")
+"""What an answer carries if nobody says it."""
 
 
 def score(session: Session, batch: Batch, deadline: Deadline) -> Steps[Scores]:
@@ -79,7 +86,7 @@ def room(session: Session, batch: Batch) -> int:
 def _in_parts(session: Session, batch: Batch, deadline: Deadline) -> Steps[Scores]:
     reduction = batch.options.get("reduction", "mean")
     whole = Whole(batch.size, reduction, batch.options.get("normalization", "weight"))
-    asked = batch.saying(reduction="none" if reduction == "none" else "sum")
+    asked = _adding_up(batch).saying(reduction="none" if reduction == "none" else "sum")
     start, most = 0, batch.size // 2
     while start < batch.size:
         rows = min(most, room(session, asked), batch.size - start)
@@ -96,12 +103,50 @@ def _in_parts(session: Session, batch: Batch, deadline: Deadline) -> Steps[Score
         else:
             whole.put(start, part)
             start += rows
-    state = (yield from merge(session, whole.states)) if whole.states else None
-    return whole.scores(state)
+    return (yield from _with_state(session, batch, whole))
 
 
-def merge(session: Session, states: Sequence[object]) -> Steps[str]:
-    """One state, as text, of all the rows behind these."""
-    found = yield from post(session, "/v1/merge", {"states": states, "state_encoding": "binary"})
-    state: str = found["state"]
-    return state
+def _adding_up(batch: Batch) -> Batch:
+    """The batch asking for a state if it has slices: of all that an answer tells of them, the errors do not add up."""
+    include = batch.options.get("include", USUAL)
+    if "slices" not in batch.options or "state" in include:
+        return batch
+    return batch.saying(include=[*include, "state"], **encoding(["state"]))
+
+
+def _with_state(session: Session, batch: Batch, whole: Whole) -> Steps[Scores]:
+    """The scores with what was asked of the state, and what the state says of the slices."""
+    scores = whole.scores()
+    if not whole.states:
+        return scores
+    state = yield from merge(session, whole.states)
+    if "state" in batch.options.get("include", USUAL):
+        scores = replace(scores, state=state)
+    if "slices" in batch.options:
+        report = yield from post(session, "/v1/report", {"state": state, "metrics": []})
+        scores = replace(scores, slices=slices.in_unit(report["slices"], scores.unit))
+    return scores
+
+
+def merge(session: Session, states: Sequence[Any]) -> Steps[str]:
+    """One state, as text, of all the rows behind these, which are added up by as many as fit in a request."""
+    groups = _grouped(states, session.limits.max_bytes)
+    merged = []
+    for group in groups:
+        found = yield from post(session, "/v1/merge", {"states": group, "state_encoding": "binary"})
+        merged.append(str(found["state"]))
+    return merged[0] if len(merged) == 1 else (yield from merge(session, merged))
+
+
+def _grouped(states: Sequence[Any], most: int) -> list[list[Any]]:
+    """The states in groups of so many bytes of text, but of two at least: or there would be no end."""
+    groups: list[list[Any]] = [[]]
+    size = _BESIDE_STATES
+    for state in states:
+        length = len(state) + 3 if isinstance(state, str) else len(json.encode(state)) + 1
+        if size + length > most and len(groups[-1]) > 1:
+            groups.append([])
+            size = _BESIDE_STATES
+        groups[-1].append(state)
+        size += length
+    return groups
