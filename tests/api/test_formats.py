@@ -175,6 +175,46 @@ def test_options_stand_in_the_query(
         assert response.json()["loss"] == wanted
 
 
+@pytest.mark.parametrize("media_type", [ARROW, PARQUET])
+def test_columns_to_slice_by_are_named_in_the_query(client: httpx2.Client, media_type: str) -> None:
+    """They say what JSON says in values; and they are carried all the same."""
+    regions = ["north", "south"] * 10
+    users = [row // 4 for row in range(20)]
+    rows = batch(
+        LOGITS, TARGETS, region=pa.array(regions), day=pa.array(users, pa.int8()), user=pa.array(users)
+    )
+    parts = [rows.slice(0, 12), rows.slice(12)]
+    content = stream(parts) if media_type == ARROW else parquet(pa.Table.from_batches(parts))
+    wanted = {"include": "state", "state_encoding": "binary"}
+    found = post(client, media_type, content, slices="region,day", cluster="user", **wanted).json()
+    sent = {
+        "logits": LOGITS.tolist(),
+        "targets": TARGETS.tolist(),
+        "slices": {"region": regions, "day": list(map(str, users))},
+        "cluster": users,
+        "include": ["state"],
+        "state_encoding": "binary",
+    }
+    assert found == client.post("/v1/score", json=sent).json()
+    answer = post(client, media_type, content, ARROW, slices="region").content
+    assert pa.ipc.open_stream(answer).read_all()["region"].to_pylist() == regions
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [({"slices": "colour"}, "/slices"), ({"cluster": "colour"}, "/cluster"), ({"slices": "gap"}, "/gap/1")],
+)
+def test_columns_to_slice_by_that_are_refused(
+    client: httpx2.Client, query: dict[str, str], pointer: str
+) -> None:
+    """Those that are not there, and those with gaps."""
+    rows = batch(LOGITS[:2], TARGETS[:2], gap=pa.array(["a", None]))
+    for accept in (JSON, ARROW):
+        response = post(client, ARROW, stream([rows]), accept, **query)
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["pointer"] == pointer
+
+
 def test_include_may_be_repeated(client: httpx2.Client) -> None:
     """As forms and generated clients write lists."""
     response = client.post(

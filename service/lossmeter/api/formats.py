@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from starlette.exceptions import HTTPException
 
-from lossmeter.api import negotiation
+from lossmeter.api import negotiation, query
 from lossmeter.api.negotiation import ARROW, MULTIPART, NPY, NPZ, PARQUET
 from lossmeter.errors import InvalidInputError, MalformedBodyError
 from lossmeter.settings import Settings
@@ -89,7 +89,7 @@ def _read_npz(body: Buffer, job: Job) -> Piece:
 def _read_arrow(body: Buffer, job: Job) -> Piece:
     from lossmeter.wire import arrow  # noqa: PLC0415 - half a second and 50 MB, for those who need it
 
-    arrays, carried, layout = arrow.read(body, job.settings.max_body_bytes)
+    arrays, carried, layout = arrow.read(body, job.settings.max_body_bytes, query.groups(job.options))
     return _checked(arrays, carried if job.carry else [], layout)
 
 
@@ -97,7 +97,7 @@ def _read_parquet(body: Buffer, job: Job) -> Piece:
     from lossmeter.wire import parquet  # noqa: PLC0415 - as above
 
     limits = job.settings.max_body_bytes, job.settings.max_elements
-    arrays, carried, layout = parquet.read(body, *limits, carry=job.carry)
+    arrays, carried, layout = parquet.read(body, *limits, carry=job.carry, groups=query.groups(job.options))
     return _checked(arrays, carried, layout)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from lossmeter.engine import LOSSES
 from lossmeter.errors import InvalidInputError, MalformedBodyError
 from lossmeter.wire import json
+from lossmeter.wire.piece import Groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +62,20 @@ def options(query: bytes) -> dict[str, Any]:
             value = [*_listed(found[name]), *_listed(value)]
         found[name] = _listed(value) if name in LISTS else value
     return found
+
+
+def groups(options: dict[str, Any]) -> Groups:
+    """Takes out the columns by which rows are told apart: names, where JSON has the values themselves."""
+    slices, cluster = options.get("slices"), options.get("cluster")
+    if isinstance(slices, (str, list)):
+        del options["slices"]
+    else:
+        slices = ()
+    if isinstance(cluster, str):
+        del options["cluster"]
+    else:
+        cluster = None
+    return Groups(tuple(map(str, _listed(slices))) if slices else (), cluster)
 
 
 def merged(document: dict[str, Any], query: Mapping[str, Any], model: type[Document]) -> dict[str, Any]:

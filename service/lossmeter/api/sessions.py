@@ -14,6 +14,7 @@ from lossmeter.engine import merge
 from lossmeter.errors import InvalidInputError, LossmeterError, TooLargeError
 from lossmeter.wire import ndjson
 from lossmeter.wire.chunks import chunked
+from lossmeter.wire.piece import Groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -75,14 +76,14 @@ class Session:
         if isinstance(options.get("class_weights"), (str, dict)):
             detail = "a stream cannot be balanced, for its counts are known at its end; expected numbers"
             raise InvalidInputError.at("class_weights", detail=detail, value=options["class_weights"])
+        self._options = dict(options)
+        groups = query.groups(self._options) if content == ARROW else Groups()
         for name in query.ROWS:
-            if name in options:
-                raise InvalidInputError.at(
-                    name, detail="the rows of a stream are in its body, not in the query"
-                )
-        self._options = options
+            if name in self._options:
+                detail = "the rows of a stream are in its body, not in the query"
+                raise InvalidInputError.at(name, detail=detail)
         self._settings = settings
-        self._source = _SOURCES[content](settings)
+        self._source = _SOURCES[content](settings, groups)
         self._sink = _SINKS[answer]()
         self._totals = Totals()
         self._state: State | None = None
@@ -175,14 +176,14 @@ def _sum(document: Mapping[str, Any]) -> float:
     return float(document["loss"] * (document["denominator"] if document["reduction"] == "mean" else 1))
 
 
-def _ndjson(settings: Settings) -> Source:
+def _ndjson(settings: Settings, _: Groups) -> Source:
     return ndjson.Source(settings.max_body_bytes, settings.max_elements, settings.max_depth)
 
 
-def _arrow(settings: Settings) -> Source:
+def _arrow(settings: Settings, groups: Groups) -> Source:
     from lossmeter.wire import arrow  # noqa: PLC0415 - half a second and 50 MB, for those who need it
 
-    return arrow.Source(settings.max_body_bytes)
+    return arrow.Source(settings.max_body_bytes, groups)
 
 
 def _arrow_sink() -> Sink:
@@ -191,5 +192,5 @@ def _arrow_sink() -> Sink:
     return arrow.Sink()
 
 
-_SOURCES: Final[Mapping[str, Callable[[Settings], Source]]] = {NDJSON: _ndjson, ARROW: _arrow}
+_SOURCES: Final[Mapping[str, Callable[[Settings, Groups], Source]]] = {NDJSON: _ndjson, ARROW: _arrow}
 _SINKS: Final[Mapping[str, Callable[[], Sink]]] = {NDJSON: ndjson.Sink, ARROW: _arrow_sink}

@@ -14,14 +14,12 @@ import pyarrow as pa
 
 from lossmeter.errors import InvalidInputError, LossmeterError, MalformedBodyError
 from lossmeter.wire import arrow_frames, json
-from lossmeter.wire.columns import Layout, check_carried, joined, row_columns
+from lossmeter.wire.columns import NO_GROUPS, Layout, check_carried, joined, row_columns
 from lossmeter.wire.parts import ROW_PARTS, flat
-from lossmeter.wire.piece import Framer, Piece
+from lossmeter.wire.piece import Framer, Groups, Piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    from numpy.typing import NDArray
 
     Buffer = bytes | bytearray | memoryview
 
@@ -41,7 +39,8 @@ class Reader:
         layout: which column is what; known after the first message.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, groups: Groups = NO_GROUPS) -> None:
+        self._groups = groups
         self.layout: Layout | None = None
         self._schema: pa.Schema | None = None
         self._limit = limit
@@ -61,7 +60,7 @@ class Reader:
             opened = pa.ipc.read_message(pa.py_buffer(message))
             if self._schema is None:
                 self._schema = pa.ipc.read_schema(opened)
-                self.layout = Layout(self._schema)
+                self.layout = Layout(self._schema, self._groups)
                 return None
             batch = pa.ipc.read_record_batch(opened, self._schema)
             batch.validate(full=True)
@@ -73,9 +72,9 @@ class Reader:
 class Source:
     """The batches of a stream of messages."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, groups: Groups = NO_GROUPS) -> None:
         self.framer: Framer = arrow_frames.Framer()
-        self._reader = Reader(limit)
+        self._reader = Reader(limit, groups)
 
     def pieces(self, unit: Buffer) -> Iterator[Piece]:
         """The rows of a message, if it has any.
@@ -166,9 +165,11 @@ class _Parts:
         return taken
 
 
-def read(body: Buffer, limit: int) -> tuple[dict[str, NDArray[Any]], list[pa.RecordBatch], Layout]:
+def read(
+    body: Buffer, limit: int, groups: Groups = NO_GROUPS
+) -> tuple[dict[str, Any], list[pa.RecordBatch], Layout]:
     """A whole stream: the contract's arrays, the carried columns, and which column is what."""
-    reader = Reader(limit)
+    reader = Reader(limit, groups)
     batches = [
         batch for message in arrow_frames.messages(body) if (batch := reader.read(message)) is not None
     ]
@@ -179,7 +180,7 @@ def read(body: Buffer, limit: int) -> tuple[dict[str, NDArray[Any]], list[pa.Rec
 
 def gathered(
     batches: list[pa.RecordBatch], layout: Layout
-) -> tuple[dict[str, NDArray[Any]], list[pa.RecordBatch], Layout]:
+) -> tuple[dict[str, Any], list[pa.RecordBatch], Layout]:
     """The arrays of all batches, what they carry, and which column is what."""
     arrays = joined([layout.arrays(batch) for batch in batches])
     carried = [batch.select(layout.carried) for batch in batches] if layout.carried else []

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from lossmeter.errors import InvalidInputError, Problem
 from lossmeter.wire.parts import ROW_PARTS, flat
+from lossmeter.wire.piece import Groups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,8 @@ SPELLINGS: Final = {
 }
 """The contract's array for each name that a column may have."""
 
+NO_GROUPS: Final = Groups()
+
 _PER_CLASS: Final = re.compile(r"(.+?)[_.](0|[1-9][0-9]*)")
 
 
@@ -42,7 +45,8 @@ class Layout:
         carried: the names of the columns that are nothing to us.
     """
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, groups: Groups = NO_GROUPS) -> None:
+        self._groups = groups
         self._arrays: dict[str, str | list[str]] = {}
         self.carried: list[str] = []
         for name in schema.names:
@@ -54,9 +58,12 @@ class Layout:
         for name, columns in self._arrays.items():
             if isinstance(columns, list):
                 self._check_classes(name, columns)
+        for option, name in [*(("slices", name) for name in groups.slices), ("cluster", groups.cluster)]:
+            if name is not None and name not in schema.names:
+                raise InvalidInputError.at(option, detail=f"there is no column {name[:64]}")
 
-    def arrays(self, batch: pa.RecordBatch) -> dict[str, NDArray[Any]]:
-        """The contract's arrays in a batch.
+    def arrays(self, batch: pa.RecordBatch) -> dict[str, Any]:
+        """The contract's arrays in a batch, and the texts that rows are grouped by.
 
         Raises:
             InvalidInputError: names the column and the row.
@@ -66,16 +73,33 @@ class Layout:
             if isinstance(columns, str)
             else _stacked([(column, batch.column(column)) for column in columns], batch.num_rows)
             for name, columns in self._arrays.items()
-        }
+        } | self._grouped(batch)
 
     @property
-    def used(self) -> list[str]:
-        """The names of the columns that are read."""
+    def arrays_of(self) -> list[str]:
+        """The names of the columns that are numbers."""
         return [
             name
             for columns in self._arrays.values()
             for name in ([columns] if isinstance(columns, str) else columns)
         ]
+
+    @property
+    def used(self) -> list[str]:
+        """The names of the columns that are read."""
+        return self.arrays_of + [
+            name for name in (*self._groups.slices, self._groups.cluster) if name is not None
+        ]
+
+    def _grouped(self, batch: pa.RecordBatch) -> dict[str, Any]:
+        """The columns of the groups: texts, of the cluster also integers."""
+        slices = {name: _texts(batch.column(name), name) for name in self._groups.slices}
+        found: dict[str, Any] = {"slices": slices} if slices else {}
+        if (name := self._groups.cluster) is not None:
+            column = batch.column(name)
+            is_number = pa.types.is_integer(column.type)
+            found["cluster"] = (_numbers if is_number else _texts)(column, name)
+        return found
 
     def renamed(self, problem: Problem) -> Problem:
         """A problem with an array as one with its column."""
@@ -115,15 +139,21 @@ class Layout:
                 )
 
 
-def joined(parts: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+def joined(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The arrays of several batches, one behind the other."""
-    if len(parts) == 1:
-        return parts[0]
-    for name in parts[0] if parts else ():
-        widths = {part[name].shape[1:] for part in parts}
-        if len(widths) > 1:
-            raise InvalidInputError.at(name, detail="has lists of different lengths in different batches")
-    return {name: np.concatenate([part[name] for part in parts]) for name in (parts[0] if parts else ())}
+    if len(parts) < 2:  # noqa: PLR2004 - a single one is not copied
+        return dict(*parts)
+    return {name: _joined(name, [part[name] for part in parts]) for name in parts[0]}
+
+
+def _joined(name: str, parts: Sequence[Any]) -> Any:  # noqa: ANN401 - arrays, texts, or texts by dimension
+    if isinstance(parts[0], dict):
+        return joined(parts)
+    if isinstance(parts[0], list):
+        return [text for part in parts for text in part]
+    if len({part.shape[1:] for part in parts}) > 1:
+        raise InvalidInputError.at(name, detail="has lists of different lengths in different batches")
+    return np.concatenate(parts)
 
 
 def row_columns(document: Mapping[str, Any]) -> dict[str, pa.Array]:
@@ -200,6 +230,15 @@ def _plain(column: pa.Array, name: str) -> NDArray[Any]:
     return numbers
 
 
+def _texts(column: pa.Array, name: str) -> list[str]:
+    """A column as texts; numbers and dates as they are written."""
+    _refuse_nulls(column, name, "a text")
+    if pa.types.is_nested(column.type):
+        raise InvalidInputError.at(name, detail=f"has the type {column.type}; expected texts")
+    texts: list[str] = column.cast(pa.string()).to_pylist()
+    return texts
+
+
 def _width(column: pa.Array, name: str) -> int:
     lengths = np.diff(column.offsets.to_numpy(zero_copy_only=False))
     wrong = np.flatnonzero(lengths != lengths[:1])
@@ -210,10 +249,10 @@ def _width(column: pa.Array, name: str) -> int:
     return int(lengths[0]) if lengths.size else 0
 
 
-def _refuse_nulls(column: pa.Array, name: str) -> None:
+def _refuse_nulls(column: pa.Array, name: str, wanted: str = "a number") -> None:
     if column.null_count:
-        raise _null(name, int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))))
+        raise _null(name, int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))), wanted=wanted)
 
 
-def _null(*path: str | int) -> InvalidInputError:
-    return InvalidInputError.at(*path, detail="is null; expected a number", value=None)
+def _null(*path: str | int, wanted: str = "a number") -> InvalidInputError:
+    return InvalidInputError.at(*path, detail=f"is null; expected {wanted}", value=None)

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 
 from lossmeter.errors import InvalidInputError, MalformedBodyError, TooLargeError
 from lossmeter.wire import arrow
-from lossmeter.wire.columns import Layout
+from lossmeter.wire.columns import NO_GROUPS, Layout
 from lossmeter.wire.parquet_pages import check_pages
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from lossmeter.wire.piece import Groups
 
     Buffer = bytes | bytearray | memoryview
 
@@ -26,8 +26,8 @@ _WIDEST: Final = 256
 
 
 def read(
-    body: Buffer, limit: int, max_elements: int, *, carry: bool
-) -> tuple[dict[str, NDArray[Any]], list[pa.RecordBatch], Layout]:
+    body: Buffer, limit: int, max_elements: int, *, carry: bool, groups: Groups = NO_GROUPS
+) -> tuple[dict[str, Any], list[pa.RecordBatch], Layout]:
     """A whole file: the contract's arrays, the carried columns, and which column is what.
 
     Args:
@@ -35,6 +35,7 @@ def read(
         limit: the most bytes that its pages may have when decompressed, and each column of texts.
         max_elements: the most values that its columns may have together.
         carry: whether the columns that are nothing to us are wanted.
+        groups: columns by which rows are told apart.
 
     Raises:
         MalformedBodyError: the file is damaged.
@@ -42,7 +43,7 @@ def read(
         TooLargeError: more bytes or values.
     """
     try:
-        layout = Layout(_open(body).schema_arrow)
+        layout = Layout(_open(body).schema_arrow, groups)
         layout.carried = layout.carried if carry else []
         table = _read(body, layout, limit, max_elements)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -53,10 +54,10 @@ def read(
 def _read(body: Buffer, layout: Layout, limit: int, max_elements: int) -> pa.Table:
     """The columns of the layout, each with all its rows."""
     schema = _open(body).schema_arrow
-    texts = [name for name in layout.carried if _is_text(schema.field(name))]
+    wanted = list(dict.fromkeys(layout.used + layout.carried))
+    texts = [name for name in wanted if name not in layout.arrays_of and _is_text(schema.field(name))]
     # A text of a megabyte stands once in a file, however many rows have it; and so it does when it is read so.
     file = _open(body, texts)
-    wanted = layout.used + layout.carried
     check_pages(memoryview(body), frozenset(wanted), limit, max_elements)
     table = file.read(columns=wanted, use_threads=False)
     table.validate(full=True)

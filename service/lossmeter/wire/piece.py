@@ -14,6 +14,19 @@ if TYPE_CHECKING:
     Buffer = bytes | bytearray | memoryview
 
 
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Columns by which rows are told apart, by name.
+
+    Attributes:
+        slices: a dimension each.
+        cluster: what rows belong together by, if any.
+    """
+
+    slices: tuple[str, ...] = ()
+    cluster: str | None = None
+
+
 def as_sent(problem: Problem) -> Problem:
     """The problem as it is: the arrays were sent under the contract's names."""
     return problem

@@ -119,7 +119,7 @@ def parameters(model: type[Document]) -> list[dict[str, Any]]:
     options = [
         _parameter(name, field) for name, field in schema["properties"].items() if name not in (*ROWS, "loss")
     ]
-    return [_INPUT, _LOSS, *_of_losses(set(schema["properties"])), *options]
+    return [_INPUT, _SLICES, _CLUSTER, _LOSS, *_of_losses(set(schema["properties"])), *options]
 
 
 def _parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
@@ -165,6 +165,20 @@ _INPUT: Final = {
     "in": "query",
     "description": f"With {NPY} alone: what the array is.",
     "schema": {"type": "string", "enum": ["logits", "probabilities", "log_probabilities"]},
+}
+_SLICES: Final = {
+    "name": "slices",
+    "in": "query",
+    "description": "With Arrow and Parquet: columns to slice by. Their texts are what JSON has in `slices`.",
+    "schema": {"type": "array", "items": {"type": "string"}},
+    "style": "form",
+    "explode": False,
+}
+_CLUSTER: Final = {
+    "name": "cluster",
+    "in": "query",
+    "description": "With Arrow and Parquet: the column of what rows belong together, as `cluster` in JSON.",
+    "schema": {"type": "string"},
 }
 _LOSS: Final = {
     "name": "loss",
