@@ -12,6 +12,7 @@ import json
 import shutil
 import subprocess
 import time
+from base64 import b64encode
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -138,6 +139,18 @@ class Page:
             const value = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value");
             value.set.call(field, {json.dumps(text)});
             field.dispatchEvent(new Event("input", {{bubbles: true}}));
+        }})()""")
+
+    def upload(self, selector: str, name: str, content: bytes) -> None:
+        """Choose a file in a field for files."""
+        self.wait_for(f"!!document.querySelector({json.dumps(selector)})")
+        self.evaluate(f"""(() => {{
+            const field = document.querySelector({json.dumps(selector)});
+            const bytes = Uint8Array.from(atob({json.dumps(b64encode(content).decode())}), c => c.charCodeAt(0));
+            const chosen = new DataTransfer();
+            chosen.items.add(new File([bytes], {json.dumps(name)}));
+            field.files = chosen.files;
+            field.dispatchEvent(new Event("change", {{bubbles: true}}));
         }})()""")
 
     def text(self, selector: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 
 from servers import running
@@ -34,6 +36,24 @@ def test_swagger_ui_scores_the_five_class_example(address: str, page: Page) -> N
         f"{OPERATION} .live-responses-table .response-col_description .highlight-code"
     )
     assert page.text(f"{OPERATION} .live-responses-table .response .response-col_status").startswith("200")
+    assert_quiet(page)
+
+
+@pytest.mark.parametrize("media_type", ["multipart/form-data", "application/x-npz"])
+def test_swagger_ui_scores_a_file(address: str, page: Page, media_type: str) -> None:
+    """A person chooses a file with a button, presses Execute, and reads ln 10."""
+    file = io.BytesIO()
+    np.savez(file, probabilities=[[0.1, 0.5, 0.1, 0.1, 0.2]], targets=[0])
+    page.open(f"{address}/docs")
+    page.click(f"{OPERATION} .opblock-summary-control")
+    page.click(f"{OPERATION} .try-out__btn")
+    page.choose(f"{OPERATION} .opblock-section-request-body .content-type", media_type)
+    page.upload(f"{OPERATION} .opblock-section-request-body input[type=file]", "batch.npz", file.getvalue())
+    page.click(f"{OPERATION} .execute")
+    assert page.text(f"{OPERATION} .live-responses-table .response .response-col_status").startswith("200")
+    assert "2.302585" in page.text(
+        f"{OPERATION} .live-responses-table .response-col_description .highlight-code"
+    )
     assert_quiet(page)
 
 

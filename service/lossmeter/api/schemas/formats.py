@@ -127,7 +127,8 @@ def _parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
     if name == "class_weights":
         weights = {"anyOf": [vector(NOT_NEGATIVE), {"const": "balanced"}]}
         return {**described, "schema": weights, "style": "form", "explode": False}
-    plain = {key: value for key, value in field.items() if key not in ("description", "title")}
+    # A default would be typed into Swagger UI's form, and sent beside a body that may say something else.
+    plain = {key: value for key, value in field.items() if key not in ("default", "description", "title")}
     if plain.get("type") == "object":
         return {**described, "content": {"application/json": {"schema": plain}}}
     return {**described, "schema": plain} | ({"style": "form", "explode": False} if name in LISTS else {})
@@ -185,5 +186,5 @@ _LOSS: Final = {
     "in": "query",
     "description": "A loss's name; its parameters have their own names here. Options stand in the query when the body "
     "is not JSON; with JSON they may stand in either.",
-    "schema": {"type": "string", "enum": list(LOSSES), "default": "cross_entropy"},
+    "schema": {"type": "string", "enum": list(LOSSES)},
 }
