@@ -12,7 +12,7 @@ so an interval for R is that of a t variate, taken back through g (Hall's cubic 
 
 with k the third cumulant of R̂ and h its ``lean``; for a plain mean that is Hall's −γ/2 and −2γ. A difference of
 independent means has the difference of the numerators. Two things beyond Hall were chosen by simulation and are
-measured by ``benchmarks/coverage.py``:
+measured by ``benchmarks/interval_coverage.py``:
 
 * the third cumulants of two samples that nearly cancel leave mostly noise, so k₁ and k₃ of a difference are believed by
   1 − (the smaller numerator of k₃ / the larger);

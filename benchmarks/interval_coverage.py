@@ -1,6 +1,6 @@
 """How often intervals hold the truth: simulated losses of every lopsided kind, ours beside Student's.
 
-    python benchmarks/coverage.py [--draws 10000] [--sizes 200 500 2000 20000] [--kinds exponential ...]
+    python benchmarks/interval_coverage.py [--draws 10000] [--sizes 200 500 2000 20000] [--kinds exponential ...]
 
 A row tells, in percent of all draws, how often the 95 % interval held the truth (by Student's t, and by the corrected
 one that is in use), how often it lay above it (a false "worse", 2.5 is nominal) and below it, how many intervals came
