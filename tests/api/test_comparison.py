@@ -133,6 +133,16 @@ def test_paired(client: httpx2.Client) -> None:
     assert (endless["current_loss"], endless["current_infinite"]) == ("Infinity", 1)
 
 
+def test_a_threshold_that_no_number_of_rows_would_settle(client: httpx2.Client) -> None:
+    """Where the difference is the threshold, but for rounding, no number of rows is told."""
+    difference = ask(client, "/v1/compare", reference=sent(BEFORE), current=sent(FRIDAY))["difference"]
+    answer = ask(
+        client, "/v1/compare", reference=sent(BEFORE), current=sent(FRIDAY), threshold=difference + 1e-13
+    )
+    assert answer["verdict"] == "inconclusive"
+    assert "rows_needed" not in answer
+
+
 def comparing(name: str, *pointers: str, says: str = "", **fields: Any) -> Case:  # noqa: ANN401 - JSON values
     """A comparison that is refused."""
     return Case(name, fields, path="/v1/compare", pointers=pointers, says=says)

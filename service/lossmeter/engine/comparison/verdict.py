@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Word: TypeAlias = Literal["ok", "worse", "inconclusive"]
 
+MOST_GROWTH = 1e9
+"""More rows than that nobody waits for; no number is told."""
+
 POWER = 0.8
 """How often the number of rows that is told will do, if the difference is what it seems."""
 
@@ -103,4 +106,4 @@ def _growth(inference: Inference, threshold: float, level: float) -> float | Non
     distance = abs(nearest(inference.value) - threshold)
     wanted = quantile((1 + level) / 2, inference.freedom) + NormalDist().inv_cdf(POWER)
     growth = (wanted * nearest(inference.error) / distance) ** 2 if distance else math.inf
-    return max(growth, 1.0) if math.isfinite(growth) else None
+    return max(growth, 1.0) if growth < MOST_GROWTH else None

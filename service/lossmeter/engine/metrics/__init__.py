@@ -34,6 +34,9 @@ def _read_folder() -> Mapping[str, Metric]:
 METRICS: Mapping[str, Metric] = _read_folder()
 """The registry: name → metric. It cannot be changed."""
 
+CONTRADICTORY = "the sums of the state contradict each other"
+"""Of what is defined for every batch of rows: no rows have left such sums behind."""
+
 MOST_PLACES = 256
 """With more classes without a value than this, a list is named as a whole: each of its NaN has the same reason."""
 
@@ -93,7 +96,7 @@ def _unnamed(metric: Metric, answer: Answer) -> Iterator[tuple[str, str]]:
     """A reason for every NaN of an object."""
     for part, value in answer.items() if isinstance(answer, Mapping) else ():
         for place in _undefined_places(value):
-            yield f"{metric.name}.{part}{place}", metric.reasons[part]
+            yield f"{metric.name}.{part}{place}", metric.reasons.get(part, CONTRADICTORY)
 
 
 def _undefined_places(value: float | Floats | Indices) -> Iterator[str]:

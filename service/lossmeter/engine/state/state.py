@@ -13,6 +13,7 @@ import numpy as np
 from lossmeter.engine.state.as_evidence import evidence_of
 from lossmeter.engine.state.binary import pack_document, unpack_document
 from lossmeter.engine.state.buckets import bucket_values
+from lossmeter.engine.state.consistency import check
 from lossmeter.engine.state.document import from_document, to_document
 from lossmeter.engine.state.layout import TABLES, VERSION
 from lossmeter.engine.state.options import fingerprint
@@ -118,9 +119,12 @@ class State:
         """The state of a document, whose numbers may be lists or arrays.
 
         Raises:
-            InvalidInputError: anything that ``document`` would not have returned, with its path.
+            InvalidInputError: anything that ``document`` would not have returned, with its path; sums that contradict
+                each other.
         """
-        return cls(*from_document(document))
+        state = cls(*from_document(document))
+        check(state.options, state.slice_names, state.tables)
+        return state
 
     def pack(self) -> bytes:
         """The same, in fewer bytes; equal states are equal bytes."""
