@@ -3,9 +3,10 @@
     python benchmarks/interval_coverage.py [--draws 10000] [--sizes 200 500 2000 20000] [--kinds exponential ...]
 
 A row tells, in percent of all draws, how often the 95 % interval held the truth (by Student's t, and by the corrected
-one that is in use), how often it lay above it (a false "worse", 2.5 is nominal) and below it, how many intervals came
-with a caution, so that no verdict is given, and how many false "worse" were left. One standard error of 10 000 draws is
-0.2. Of kinds marked * the closed form is known to fail at first; there the last two columns are what counts.
+one that is in use), how often it lay above it (nominal are 2.5) and below it, how many intervals came with a caution,
+so that no verdict is given, and how often the verdict was a false "worse": of two windows it also needs the interval
+with their spreads pooled. One standard error of 10 000 draws is 0.2. Of kinds marked * the closed form is known to fail
+at first; there the last two columns are what counts.
 """
 
 from __future__ import annotations

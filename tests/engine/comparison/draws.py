@@ -218,10 +218,8 @@ def coverage(found: Iterator[tuple[Inferences, ...]], truth: float) -> Coverage:
     counts, samples = np.zeros(6), 0
     for views in found:
         (low, high), plain = views[0].interval(LEVEL), views[0].student(LEVEL)
-        unsure, alarm = np.zeros_like(low, bool), np.ones_like(low, bool)
-        for each in views:
-            unsure |= each.unsure
-            alarm &= each.interval(LEVEL)[0] > truth
+        unsure = views[0].unsure
+        alarm = np.all([each.interval(LEVEL)[0] > truth for each in views], axis=0)
         masks = [(plain[0] <= truth) & (truth <= plain[1]), (low <= truth) & (truth <= high)]
         masks += [low > truth, high < truth, unsure, alarm & ~unsure]
         counts += [np.count_nonzero(mask) for mask in masks]

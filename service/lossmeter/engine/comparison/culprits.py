@@ -113,16 +113,10 @@ def _change(
         mix=nearest(parts.mix),
         label_shift=nearest(parts.label_shift),
         within=nearest(parts.within),
-        caution=_caution(inference, pooled),
+        caution="it is in one window alone" if inference is None else inference.caution,
     )
 
 
 def _larger(inference: Inference | None, pooled: Inference | None) -> float | None:
     found = [each.p_value() for each in (inference, pooled) if each is not None]
     return max((each for each in found if each is not None), default=None)
-
-
-def _caution(inference: Inference | None, pooled: Inference | None) -> str | None:
-    if inference is None or pooled is None:
-        return "it is in one window alone"
-    return inference.caution or pooled.caution

@@ -54,10 +54,9 @@ def judged(
     """
     if inference is None:
         return Verdict("inconclusive", "a window has no row of any weight and finite loss")
+    if inference.caution is not None:
+        return Verdict("inconclusive", inference.caution)
     views = [inference] if pooled is None else [inference, pooled]
-    for view in views:
-        if view.caution is not None:
-            return Verdict("inconclusive", view.caution)
     words = {_word(view, threshold, level) for view in views}
     word = words.pop() if len(words) == 1 else "inconclusive"
     interval = f"the {100 * level:g} % interval of the difference"
