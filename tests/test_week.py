@@ -60,4 +60,4 @@ def test_only_the_kiosk_of_friday_is_worse() -> None:
         right = logits.argmax(axis=1) == np.array(rows["targets"])
         for name in make_week.DEVICES:
             worse = (day, name) == ("Friday", "kiosk")
-            assert 0.6 < right[device == name].mean() < 0.75 if worse else right[device == name].mean() > 0.9
+            assert 0.4 < right[device == name].mean() < 0.75 if worse else right[device == name].mean() > 0.9

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 FILE: Final = Path(__file__).with_name("week.json")
 
 DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-DEVICES: Final = {"desk": 0.4, "mobile": 0.4, "kiosk": 0.2}
-"""Each with its share of the images."""
+DEVICES: Final = ("desk", "mobile", "kiosk")
 
 DECIMALS: Final = 4
 
@@ -38,7 +37,7 @@ def week() -> dict[str, dict[str, object]]:
     random = np.random.default_rng(0)
     days = np.empty(len(digits), int)
     days[random.permutation(len(digits))] = np.arange(len(digits)) * len(DAYS) // len(digits)
-    devices = random.choice(list(DEVICES), size=len(digits), p=list(DEVICES.values()))
+    devices = random.choice(DEVICES, size=len(digits))
     blurred = (days == DAYS.index("Friday")) & (devices == "kiosk")
     logits = judged(images / 16, digits, blurred)
     return {
