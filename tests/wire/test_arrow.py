@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lossmeter.errors import InvalidInputError, LossmeterError, MalformedBodyError, TooLargeError
-from lossmeter.wire import arrow
+from lossmeter.wire import arrow, arrow_answers
 from lossmeter.wire.arrow_frames import END, Framer, kind_of, messages
 from lossmeter.wire.columns import Layout
 from lossmeter.wire.piece import Piece
@@ -266,7 +266,7 @@ ANSWER = {
 
 def test_pyarrow_reads_an_answer() -> None:
     """Rows are columns, the columns of the request come behind them, and the rest is JSON in the metadata."""
-    sink = arrow.Sink()
+    sink = arrow_answers.Sink()
     piece = Piece({}, carried=pa.RecordBatch.from_pydict({"id": ["a", "b", "c"]}))
     parts = [*sink.write(ANSWER, piece), *sink.write(ANSWER, piece), *sink.end("summary", {"count": 6})]
     first, second, last = batches(b"".join(parts))
@@ -286,7 +286,7 @@ def test_pyarrow_reads_an_answer() -> None:
 
 def test_an_answer_without_batches_is_a_stream() -> None:
     """Of no columns, with what is to be said at its end."""
-    ((rows, metadata),) = batches(b"".join(arrow.Sink().end("problem", {"status": 422})))
+    ((rows, metadata),) = batches(b"".join(arrow_answers.Sink().end("problem", {"status": 422})))
     assert rows.num_rows == 0
     assert orjson.loads(metadata[b"lossmeter.problem"]) == {"status": 422}
 
@@ -298,7 +298,7 @@ def test_a_whole_answer_is_cut_into_batches() -> None:
         pa.RecordBatch.from_pydict({"id": np.arange(70_000)}),
         pa.RecordBatch.from_pydict({"id": np.arange(30_000)}),
     ]
-    *found, last = batches(b"".join(arrow.Sink().write_whole(answer, carried)))
+    *found, last = batches(b"".join(arrow_answers.Sink().write_whole(answer, carried)))
     assert len(found) > 2
     assert sum(rows.num_rows for rows, _ in found) == 10**5
     whole = pa.Table.from_batches([rows for rows, _ in found])
@@ -312,7 +312,7 @@ def test_a_whole_answer_is_cut_into_batches() -> None:
 def test_large_columns_are_sent_from_where_they_lie() -> None:
     """An answer is not copied to be written."""
     gradients = np.zeros((10**5, 10))
-    parts = list(arrow.Sink().write({"gradients": gradients}, Piece({})))
+    parts = list(arrow_answers.Sink().write({"gradients": gradients}, Piece({})))
     assert any(np.shares_memory(np.frombuffer(part, np.uint8), gradients) for part in parts if len(part))
 
 
@@ -320,7 +320,7 @@ def test_a_carried_column_must_not_be_called_like_one_of_the_answer() -> None:
     """One of the two would be lost."""
     piece = Piece({}, carried=pa.RecordBatch.from_pydict({"losses": [1.0, 2.0, 3.0]}))
     with pytest.raises(InvalidInputError, match="/losses: is a column of the answer"):
-        arrow.Sink().write(ANSWER, piece)
+        arrow_answers.Sink().write(ANSWER, piece)
 
 
 def test_errors_are_told_of_columns() -> None:

@@ -102,7 +102,7 @@ def _read_parquet(body: Buffer, job: Job) -> Piece:
 
 
 def _checked(arrays: dict[str, Any], carried: list[Any], layout: Layout) -> Piece:
-    from lossmeter.wire.columns import check_carried  # noqa: PLC0415 - as above
+    from lossmeter.wire.arrow_answers import check_carried  # noqa: PLC0415 - as above
 
     for batch in carried[:1]:
         check_carried(batch.schema.names)
@@ -152,9 +152,9 @@ def _write_npz(document: dict[str, Any], _: Piece) -> Iterable[Buffer]:
 
 
 def _write_arrow(document: dict[str, Any], sent: Piece) -> Iterable[Buffer]:
-    from lossmeter.wire import arrow  # noqa: PLC0415 - as above
+    from lossmeter.wire import arrow_answers  # noqa: PLC0415 - as above
 
-    return arrow.Sink().write_whole(document, sent.carried)
+    return arrow_answers.Sink().write_whole(document, sent.carried)
 
 
 WRITERS: Final[Mapping[str, Callable[[dict[str, Any], Piece], Iterable[Buffer]]]] = {

@@ -187,9 +187,9 @@ def _arrow(settings: Settings, groups: Groups) -> Source:
 
 
 def _arrow_sink() -> Sink:
-    from lossmeter.wire import arrow  # noqa: PLC0415 - as above
+    from lossmeter.wire import arrow_answers  # noqa: PLC0415 - as above
 
-    return arrow.Sink()
+    return arrow_answers.Sink()
 
 
 _SOURCES: Final[Mapping[str, Callable[[Settings, Groups], Source]]] = {NDJSON: _ndjson, ARROW: _arrow}

@@ -1,8 +1,8 @@
-"""Arrow columns and the contract's arrays, in both directions and without a copy where memory allows.
+"""Which Arrow columns are which of the contract's arrays.
 
-In: ``logits`` (or ``probabilities``, ``log_probabilities``) as lists of one length or as a column per class
+``logits`` (or ``probabilities``, ``log_probabilities``) as lists of one length or as a column per class
 (``logits_0``, ``logits_1`` … or ``logits.0`` …), ``target``, perhaps ``sample_weight``; what else there is goes
-with the rows into an Arrow answer. Out: a column per part of the answer that has a row for each row.
+with the rows into an Arrow answer.
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from lossmeter.errors import InvalidInputError, Problem
-from lossmeter.wire.parts import ROW_PARTS, flat
+from lossmeter.wire.column_values import numbers, stacked, texts
 from lossmeter.wire.piece import Groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
-    from numpy.typing import NDArray
 
 SPELLINGS: Final = {
     "logits": "logits",
@@ -69,9 +68,9 @@ class Layout:
             InvalidInputError: names the column and the row.
         """
         return {
-            name: _numbers(batch.column(columns), columns)
+            name: numbers(batch.column(columns), columns)
             if isinstance(columns, str)
-            else _stacked([(column, batch.column(column)) for column in columns], batch.num_rows)
+            else stacked([(column, batch.column(column)) for column in columns], batch.num_rows)
             for name, columns in self._arrays.items()
         } | self._grouped(batch)
 
@@ -93,12 +92,12 @@ class Layout:
 
     def _grouped(self, batch: pa.RecordBatch) -> dict[str, Any]:
         """The columns of the groups: texts, of the cluster also integers."""
-        slices = {name: _texts(batch.column(name), name) for name in self._groups.slices}
+        slices = {name: texts(batch.column(name), name) for name in self._groups.slices}
         found: dict[str, Any] = {"slices": slices} if slices else {}
         if (name := self._groups.cluster) is not None:
             column = batch.column(name)
             is_number = pa.types.is_integer(column.type)
-            found["cluster"] = (_numbers if is_number else _texts)(column, name)
+            found["cluster"] = (numbers if is_number else texts)(column, name)
         return found
 
     def renamed(self, problem: Problem) -> Problem:
@@ -156,31 +155,6 @@ def _joined(name: str, parts: Sequence[Any]) -> Any:  # noqa: ANN401 - arrays, t
     return np.concatenate(parts)
 
 
-def row_columns(document: Mapping[str, Any]) -> dict[str, pa.Array]:
-    """The parts of an answer that have a row for each row; matrices as lists of fixed size."""
-    parts = flat(document)
-    return {name: _column(parts[name]) for name in ROW_PARTS if parts.get(name) is not None}
-
-
-def check_carried(carried: Iterable[str]) -> None:
-    """Refuses columns whose names the answer needs.
-
-    Raises:
-        InvalidInputError: names the column.
-    """
-    for name in carried:
-        if name in ROW_PARTS:
-            raise InvalidInputError.at(
-                name, detail="is a column of the answer; it can be carried under another name"
-            )
-
-
-def _column(values: NDArray[Any]) -> pa.Array:
-    whole = np.ascontiguousarray(values)
-    column = pa.array(whole.reshape(-1))
-    return column if whole.ndim == 1 else pa.FixedSizeListArray.from_arrays(column, whole.shape[1])
-
-
 def _class(name: str) -> int:
     return int(re.split("[_.]", name)[-1])
 
@@ -192,67 +166,3 @@ def _check_type(field: pa.Field) -> None:
         raise InvalidInputError.at(
             field.name, detail=f"has the type {kind}, which is not taken; cast it to a plain one"
         )
-
-
-def _stacked(columns: Sequence[tuple[str, pa.Array]], n: int) -> NDArray[Any]:
-    """A column per class as a matrix; numbers of one column stay together."""
-    vectors = [_numbers(column, name) for name, column in columns]
-    for (name, _), vector in zip(columns, vectors, strict=True):
-        if vector.ndim > 1:
-            raise InvalidInputError.at(
-                name, detail="holds lists; expected a number, for this is a column per class"
-            )
-    stacked = np.empty((len(vectors), n), dtype=np.result_type(*vectors))
-    return np.stack(vectors, out=stacked).T
-
-
-def _numbers(column: pa.Array, name: str) -> NDArray[Any]:
-    """A column of numbers, or of lists of them, as an array."""
-    _refuse_nulls(column, name)
-    kind = column.type
-    if pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        width = kind.list_size if pa.types.is_fixed_size_list(kind) else _width(column, name)
-        items = column.flatten()
-        if items.null_count:
-            first = int(np.argmax(items.is_null().to_numpy(zero_copy_only=False)))
-            raise _null(name, *divmod(first, width))
-        return _plain(items, name).reshape(len(column), width)
-    return _plain(column, name)
-
-
-def _plain(column: pa.Array, name: str) -> NDArray[Any]:
-    kind = column.type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
-        raise InvalidInputError.at(
-            name, detail=f"has the type {kind}; expected floats or integers, or lists of them"
-        )
-    numbers: NDArray[Any] = column.to_numpy(zero_copy_only=False)
-    return numbers
-
-
-def _texts(column: pa.Array, name: str) -> list[str]:
-    """A column as texts; numbers and dates as they are written."""
-    _refuse_nulls(column, name, "a text")
-    if pa.types.is_nested(column.type):
-        raise InvalidInputError.at(name, detail=f"has the type {column.type}; expected texts")
-    texts: list[str] = column.cast(pa.string()).to_pylist()
-    return texts
-
-
-def _width(column: pa.Array, name: str) -> int:
-    lengths = np.diff(column.offsets.to_numpy(zero_copy_only=False))
-    wrong = np.flatnonzero(lengths != lengths[:1])
-    if wrong.size:
-        row = int(wrong[0])
-        detail = f"has {lengths[row]} elements; expected {lengths[0]} as in the other rows"
-        raise InvalidInputError.at(name, row, detail=detail)
-    return int(lengths[0]) if lengths.size else 0
-
-
-def _refuse_nulls(column: pa.Array, name: str, wanted: str = "a number") -> None:
-    if column.null_count:
-        raise _null(name, int(np.argmax(column.is_null().to_numpy(zero_copy_only=False))), wanted=wanted)
-
-
-def _null(*path: str | int, wanted: str = "a number") -> InvalidInputError:
-    return InvalidInputError.at(*path, detail=f"is null; expected {wanted}", value=None)
