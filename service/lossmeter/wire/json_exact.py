@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 
 from lossmeter.errors import MalformedBodyError
-from lossmeter.wire.ledger import Ledger, shorten
+from lossmeter.wire.ledger import LARGE_NUMBER, MATRIX, ROW, VALUE, Ledger, shorten
 from lossmeter.wire.numbers import LONGEST_LITERAL, TooLargeNumber, float64_of, gather
 
 _SPACE: Final = rb"[ \t\n\r]*+"
@@ -114,6 +114,7 @@ class _Reader:
     def _rows(self) -> object:
         """A matrix, or its rows if they are ragged; None where anything but rows of numbers is inside."""
         self.ledger.check_depth(1)
+        self.ledger.spend(MATRIX)
         flat = array("d")
         ends = [0]
         while not self._closes(b"]", first=len(ends) == 1):
@@ -123,7 +124,7 @@ class _Reader:
                 if self._next() != b"[" or not self._numbers(flat):
                     return None
                 ends.append(len(flat))
-            self.ledger.spend(len(ends) - known)
+            self.ledger.spend(ROW * (len(ends) - known))
         numbers = np.frombuffer(flat, np.float64)
         lengths = np.diff(ends)
         if (lengths == lengths[0]).all():
@@ -175,18 +176,25 @@ class _Reader:
         while not self._closes(b"]", first=not items):
             self._next()
             piece = _SCALARS.match(self._body, self._at) if self._at >= singly else None
-            found = _scalars(self._body[self._at : piece.end()].rstrip(b", \t\n\r")) if piece else None
+            found = self._scalars(self._body[self._at : piece.end()].rstrip(b", \t\n\r")) if piece else None
             if piece and found:
                 items += found
-                self.ledger.spend(len(found))
                 self._at = self._body.rfind(b",", self._at, piece.end())
                 continue
             singly = piece.end() if piece else singly
             self.ledger.path.append(len(items))
             items.append(self._value())
             self.ledger.path.pop()
-            self.ledger.spend(1)
+            self.ledger.spend(VALUE)
         return gather(items)  # at second sight: a number may be spelled with escapes
+
+    def _scalars(self, piece: bytes | bytearray) -> list[object] | None:
+        """The values of a piece of ``_SCALARS``, whose numbers may be too large; one by one they take longer."""
+        found, cost = _items(piece), 1
+        if found is None:
+            found, cost = _loose_items(piece), LARGE_NUMBER
+        self.ledger.spend(cost * len(found or ()))
+        return found
 
     def _string(self) -> str:
         found = _STRING.match(self._body, self._at)
@@ -244,11 +252,6 @@ def _items(piece: bytes | bytearray) -> list[object] | None:
     except orjson.JSONDecodeError:
         return None
     return items
-
-
-def _scalars(piece: bytes | bytearray) -> list[object] | None:
-    """The same of a piece of ``_SCALARS``, whose numbers may be too large; one by one they take ten times as long."""
-    return _items(piece) or _loose_items(piece)
 
 
 def _loose_items(piece: bytes | bytearray) -> list[object] | None:

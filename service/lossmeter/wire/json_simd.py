@@ -11,24 +11,30 @@ Three traps of the binding shape this module. ``len`` of an array or object satu
 stops at a NUL, so that ``"a\u0000b"`` finds ``"a"``: such keys are left to the exact reader. And a flattening
 that fails late at every level of a deep document would cost the square of its size: after a few failures the
 reader distrusts the rest.
+
+No single call of a C function walks over millions of Python objects: the interpreter lets other threads run between
+calls only, and one of them answers the probes. Therefore the blocks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from itertools import chain, islice, pairwise
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import numpy as np
 import simdjson
 
 from lossmeter.errors import MalformedBodyError
-from lossmeter.wire.ledger import ROW, Ledger, shorten
+from lossmeter.wire.ledger import MATRIX, ROW, VALUE, Ledger, shorten
 from lossmeter.wire.numbers import SPELLED, float64_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+B = TypeVar("B", bound=Sized)
 
 _SATURATED: Final = (1 << 24) - 1
 _FAILURES: Final = 3
@@ -122,15 +128,16 @@ class _Reader:
     def _rows(self, element: simdjson.Array) -> object:
         """A matrix, or its rows if they are ragged; None where anything but rows of numbers is inside."""
         self.ledger.check_depth(1)
+        self.ledger.spend(MATRIX)
         rows = cast("Sequence[simdjson.Array]", element)
         try:
-            lengths = np.fromiter(map(len, rows), np.int64)
+            lengths = np.concatenate(list(_blocks(rows, _lengths)))
         except TypeError:  # a number among the rows
             return None
         for long in np.flatnonzero(lengths >= _SATURATED).tolist():
             lengths[long] = sum(1 for _ in rows[long])
         flat = self._flatten(element, int(lengths.sum()))
-        if flat is None and set(map(type, element)) == {simdjson.Array}:
+        if flat is None and all(kinds == {simdjson.Array} for kinds in _blocks(element, _kinds)):
             flat = self._typed(chain.from_iterable(rows))
         if flat is None:
             return None
@@ -163,8 +170,7 @@ class _Reader:
     def _list(self, element: simdjson.Array) -> list[object]:
         """What is no array of numbers: rows of numbers a block at a time, other items one by one."""
         items: list[object] = []
-        children = iter(element)
-        while block := list(islice(children, _BLOCK)):
+        for block in _blocks(element, list):
             many = self._block_of_strings(block) or self._block_of_rows(block)
             if many is not None:
                 items += many
@@ -173,7 +179,7 @@ class _Reader:
                 self.ledger.path.append(len(items))
                 items.append(self.value(child))
                 self.ledger.path.pop()
-            self.ledger.spend(len(block))
+            self.ledger.spend(VALUE * len(block))
         return items
 
     def _block_of_strings(self, block: Sequence[object]) -> Sequence[object] | None:
@@ -196,3 +202,18 @@ class _Reader:
             return None
         self._arrays += lengths.size
         return self._split(flat, lengths)
+
+
+def _blocks(items: Iterable[object], read: Callable[[Iterable[Any]], B]) -> Iterator[B]:
+    """What is read of the items, a few thousand at a time; no more of them are there at once than that needs."""
+    remaining = iter(items)
+    while len(block := read(islice(remaining, _BLOCK))):
+        yield block
+
+
+def _lengths(rows: Iterable[Sequence[object]]) -> NDArray[np.int64]:
+    return np.fromiter(map(len, rows), np.int64)
+
+
+def _kinds(items: Iterable[object]) -> set[type]:
+    return set(map(type, items))

@@ -1,8 +1,9 @@
 """Where a reader of JSON is in the document, what it may still spend, and what it must refuse.
 
-Numbers in rectangular arrays cost a few bytes each. Everything else becomes a Python object, a hundred bytes
-for two bytes of input, so its quantity is bounded: a document of millions of ``{}`` or ``""`` is refused
-instead of built.
+Numbers in rectangular arrays cost a few bytes and nanoseconds each. Everything else becomes a Python object, a
+hundred bytes and a microsecond for two bytes of input, so its quantity is bounded: a document of millions of ``{}``
+or ``""`` is refused instead of built. The costs are about proportional to the time that each takes, so that no
+document of 20 MB keeps a core busy for much longer than a second.
 """
 
 from __future__ import annotations
@@ -17,11 +18,20 @@ if TYPE_CHECKING:
 MOST_KEYS: Final = 256
 """No object of the interface has nearly as many; more are refused before each costs an error."""
 
-MOST_LOOSE: Final = 1 << 22
-"""What may be spent outside rectangular arrays of numbers: a value costs 1, a container ``_CONTAINER`` more."""
+MOST_LOOSE: Final = 1 << 21
+"""What may be spent outside rectangular arrays of numbers: a string of a list costs 1, a container ``_CONTAINER``."""
+
+VALUE: Final = 2
+"""What a value costs that is read by itself."""
 
 ROW: Final = 2
 """What a row costs that is an array by itself, because another is ragged or wrong."""
+
+LARGE_NUMBER: Final = 4
+"""What a number costs that is read digit by digit, because another beside it is too large for a double."""
+
+MATRIX: Final = 24
+"""What an array of arrays costs beyond a container: it is looked at in several ways until one fits."""
 
 _CONTAINER: Final = 8
 
