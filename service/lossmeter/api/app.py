@@ -18,9 +18,9 @@ from lossmeter.api.boundary import Boundary, Head, Host
 from lossmeter.api.docs import add_docs
 from lossmeter.api.errors import add_error_handlers
 from lossmeter.api.limits import Limits
-from lossmeter.api.memory import return_large_blocks
 from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
-from lossmeter.api.service import Service
+from lossmeter.api.process import settle
+from lossmeter.api.service import Readiness, Service
 from lossmeter.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; without settings, those of the environment."""
-    service = Service(settings or Settings())
+    service = Service.of(settings or Settings())
     app = DocumentedAPI(
         title="lossmeter",
         version=lossmeter.__version__,
@@ -77,12 +77,12 @@ def _middleware(settings: Settings) -> list[Middleware]:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    return_large_blocks()
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Readiness]]:
+    settle()
     engine.warm_up()
     readiness = app.state.service.readiness
     readiness.state = "ok"
-    yield
+    yield {"readiness": readiness}  # the server says when it is going to stop
     readiness.state = "stopping"
 
 

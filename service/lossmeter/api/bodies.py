@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -23,7 +24,6 @@ from lossmeter.api.errors import RefusedBodyError
 from lossmeter.api.formats import READERS, WRITERS, Job
 from lossmeter.api.limits import SHARE
 from lossmeter.api.negotiation import JSON
-from lossmeter.api.work import off_loop
 from lossmeter.errors import InvalidInputError, MalformedBodyError
 from lossmeter.wire import json
 from lossmeter.wire.chunks import chunked
@@ -85,12 +85,14 @@ class DocumentRequest(Request):
         """The body as the endpoint's model."""
         await self.body()
         try:
-            return await self._run(self._read)
+            return await self._begin(self._read)
         except Exception as error:
             raise RefusedBodyError(error) from error
 
     async def answer(self, compute: Callable[[], dict[str, Any]]) -> Response:
         """Computes a document and writes it, off the event loop if the request was large."""
+        if self._is_large:
+            await self._check_caller()
         document = await self._run(lambda: self._blamed(compute))
         response = await (self._in_json(document) if self._answer == JSON else self._in_binary(document))
         response.headers.update(negotiation.VARY)
@@ -133,7 +135,17 @@ class DocumentRequest(Request):
     async def _run(self, work: Callable[[], T]) -> T:
         if not self._is_large:
             return work()
-        return await off_loop(work, self.service.cores)
+        return await self.service.cores.go_on(work)
+
+    async def _begin(self, work: Callable[[], T]) -> T:
+        if not self._is_large:
+            return work()
+        return await self.service.cores.begin(work, self._check_caller)
+
+    async def _check_caller(self) -> None:
+        """Nothing is computed for nobody."""
+        if await self.is_disconnected():
+            raise HTTPException(400, "The caller has gone.")
 
     def _read(self) -> Document:
         buffer = self._buffer or bytearray()

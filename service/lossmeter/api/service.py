@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
-from anyio import CapacityLimiter
-
+from lossmeter.api.work import Cores
 from lossmeter.engine.blocks import cores
 from lossmeter.settings import Settings
 
@@ -28,5 +28,10 @@ class Service:
     """
 
     settings: Settings
-    cores: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(cores()))
+    cores: Cores
     readiness: Readiness = field(default_factory=Readiness)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The parts as the settings want them."""
+        return cls(settings, Cores(cores(), settings.max_queue, settings.max_queue_seconds))

@@ -20,7 +20,6 @@ from lossmeter.api import coding, errors, negotiation, query
 from lossmeter.api.limits import SHARE
 from lossmeter.api.schemas.score import ScoreRequest
 from lossmeter.api.sessions import Session
-from lossmeter.api.work import off_loop
 from lossmeter.errors import LossmeterError, MalformedBodyError
 from lossmeter.wire.compression import compressor
 
@@ -53,7 +52,7 @@ async def respond(request: Request, content: str, answer: str) -> Response:
         raise HTTPException(505, "A stream is answered in chunks, which HTTP/1.0 does not know.")
     service: Service = request.scope["app"].state.service
     options = query.merged({}, query.options(request.scope["query_string"]), ScoreRequest)
-    session = await off_loop(lambda: Session(options, service.settings, content, answer), service.cores)
+    session = await service.cores.begin(lambda: Session(options, service.settings, content, answer))
     wanted = coding.for_answer(request.headers, answer)
     parts = _encoded(_parts(request, session, service), wanted)
     try:
@@ -101,10 +100,10 @@ async def _parts(request: Request, session: Session, service: Service) -> AsyncI
     try:
         async for unit in _units(request, session):
             step = partial(next, session.answers(unit), b"")
-            while part := await off_loop(step, service.cores):
+            while part := await service.cores.go_on(step):
                 yield part
                 has_begun = True
-        end = await off_loop(session.end, service.cores)
+        end = await service.cores.go_on(session.end)
     except (LossmeterError, HTTPException) as error:
         if not has_begun:
             raise

@@ -12,6 +12,7 @@ PREFIX: Final = "LOSSMETER_"
 MIB: Final = 2**20
 
 Bytes = Annotated[int, Field(ge=1, le=2**40)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
 Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
@@ -60,6 +61,36 @@ class ServiceSettings(BaseSettings):
     max_requests_per_caller: Count = Field(
         default=64,
         description="Most requests of one caller that one worker process serves at a time. Beyond: 429.",
+    )
+    max_queue: Count = Field(
+        default=64,
+        description="Most large requests that wait for a core in one worker process. Beyond: 503.",
+    )
+    max_queue_seconds: Seconds = Field(
+        default=2.0,
+        description="Longest that a large request waits for a core, in seconds, before anything is computed. "
+        "Beyond: 503.",
+    )
+    header_timeout: Seconds = Field(
+        default=10.0, description="Seconds in which a request's head must arrive. Beyond: 408."
+    )
+    body_timeout: Seconds = Field(
+        default=10.0,
+        description="Seconds that the sender of a body may be silent, in all, while it is below "
+        "min_body_rate. Beyond: 408.",
+    )
+    write_timeout: Seconds = Field(
+        default=20.0,
+        description="Seconds that the reader of an answer may take nothing, in all, while it is below "
+        "min_body_rate. Beyond, the connection is cut.",
+    )
+    min_body_rate: Count = Field(
+        default=16_384, description="Slowest that bodies and answers may be on the way, in bytes per second."
+    )
+    shutdown_delay: Annotated[float, Field(ge=0, le=600)] = Field(
+        default=0.0,
+        description="Seconds after SIGTERM in which requests are still taken while /health/ready says no, for "
+        "load balancers to notice, 0 to 600.",
     )
     threads: Annotated[int, Field(ge=1, le=1024)] | None = Field(
         default=None,

@@ -14,7 +14,6 @@ from lossmeter.api import coding, inference, negotiation
 from lossmeter.api.bodies import INLINE_BYTES
 from lossmeter.api.limits import SHARE
 from lossmeter.api.v2 import codings
-from lossmeter.api.work import off_loop
 from lossmeter.wire import oip
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Exchange:
             body, start = await self._receive()
         except ClientDisconnect:
             return Response(status_code=400)  # nobody reads it
-        answer = await self._run(lambda: self._work(model, body, start))
+        answer = await self._begin(lambda: self._work(model, body, start))
         return await self._response(answer)
 
     async def _receive(self) -> tuple[bytearray, int]:
@@ -66,8 +65,11 @@ class Exchange:
         self._is_large = len(body) - start > INLINE_BYTES
         return body, start
 
+    async def _begin(self, work: Callable[[], T]) -> T:
+        return await self._service.cores.begin(work) if self._is_large else work()
+
     async def _run(self, work: Callable[[], T]) -> T:
-        return await off_loop(work, self._service.cores) if self._is_large else work()
+        return await self._service.cores.go_on(work) if self._is_large else work()
 
     def _work(self, model: str, body: bytearray, start: int) -> oip.Answer:
         """Reads, computes and begins to write."""

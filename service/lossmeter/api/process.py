@@ -1,0 +1,38 @@
+"""What a process is set to before it serves: memory that goes back, and an interpreter that changes threads often."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from typing import Final
+
+LARGE_BYTES: Final = 1 << 20
+"""A fresh mapping of this size costs a fraction of what is then computed in it."""
+
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread may run Python while another waits: the event loop waits for it at every step of a probe."""
+
+_M_MMAP_THRESHOLD: Final = -3
+
+
+def settle() -> None:
+    """Sets this process up, once all is imported."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    # What is there now stays: the collector need not look through it again and again, all threads waiting.
+    gc.collect()
+    gc.freeze()
+    _return_large_blocks()
+
+
+def _return_large_blocks() -> None:
+    """Memory that was needed for a large request is the system's again after it.
+
+    glibc's ``malloc`` maps large blocks one by one and returns each when it is freed. But it raises its idea of
+    "large" with every block that it sees, up to 32 MiB; blocks below stay with the process, in each of its threads.
+    Setting the threshold holds it where it is: mallopt(3), M_MMAP_THRESHOLD.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)

@@ -1,0 +1,162 @@
+"""uvicorn's protocol on httptools, for strangers: with deadlines, with bounds of what is no body, with our errors.
+
+uvicorn waits for ever for the rest of a head or a body and for readers of an answer, keeps a head of any size, and
+answers what is not HTTP in plain text. Here a connection is looked at once in a while (``check``):
+
+- a head must be there ``header_timeout`` seconds after the connection or its first byte;
+- a body must keep up ``min_body_rate`` bytes a second, but for ``body_timeout`` seconds of silence. While the
+  application does not receive, because it has no room, nothing is asked of the sender;
+- so must the reader of an answer, but for ``write_timeout`` seconds.
+
+Whoever is too slow with a request is answered with 408, if nothing is answered yet; a reader is cut off. What surrounds
+a body, the lines of its chunks and the trailers, may be as long as a head, and beyond it in proportion to the body.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from lossmeter.api.problems import MEDIA_TYPE
+from lossmeter.serving.pace import Pace
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from uvicorn.server import ServerState
+
+    from lossmeter.serving.config import Config
+
+MOST_HEADERS: Final = 128
+MOST_HEAD_BYTES: Final = 64 * 1024
+
+_FRAMING: Final = 8
+"""How many bytes of framing a byte of a body may have, for a chunk of one byte has five."""
+
+_REFUSALS: Final = {
+    400: ("Bad Request", "This is not HTTP/1.1 as RFC 9112 defines it."),
+    408: ("Request Timeout", "The request came too slowly; send all of it without pauses."),
+    431: (
+        "Request Header Fields Too Large",
+        f"A head has at most {MOST_HEADERS} fields and {MOST_HEAD_BYTES} bytes.",
+    ),
+}
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        settings = config.settings
+        self._header_timeout = settings.header_timeout
+        self._is_in_body = self._is_refused = self._is_leaving = False
+        self._head_since: float | None = self.loop.time()
+        self._head_bytes = self._body_bytes = self._around_body = 0
+        self._received = self._unsent = 0
+        self._sending = Pace(settings.body_timeout, settings.min_body_rate)
+        self._reading = Pace(settings.write_timeout, settings.min_body_rate)
+
+    def data_received(self, data: bytes) -> None:
+        """Parses what has come, unless it is already refused."""
+        if self._is_refused:
+            return
+        if self._head_since is None and not self._is_in_body:
+            self._head_since = self.loop.time()
+        self._received += len(data)
+        self._around_body += len(data)
+        super().data_received(data)
+        if self._head_since is not None:
+            self._head_bytes += len(data)
+        self._check_size()
+
+    def _check_size(self) -> None:
+        if self._head_bytes > MOST_HEAD_BYTES or len(self.headers or ()) > MOST_HEADERS:
+            self._refuse(431)
+        elif self._is_in_body and self._around_body > MOST_HEAD_BYTES + _FRAMING * self._body_bytes:
+            self._refuse(400)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Counts what comes in one piece with the rest of the head, too; trailers are not let in."""
+        self._head_bytes += len(name) + len(value)
+        if self._is_in_body:
+            return
+        if self._head_bytes > MOST_HEAD_BYTES or len(self.headers) >= MOST_HEADERS:
+            self._refuse(431)
+            raise ValueError("the head is too large")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """A head is there; what follows is its body."""
+        self._head_since = None
+        self._head_bytes = self._body_bytes = self._around_body = 0
+        self._is_in_body = True
+        self._sending.renew()
+        super().on_headers_complete()
+        if self._is_leaving:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body is there."""
+        self._body_bytes += len(body)
+        self._around_body -= len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is there; the next head may follow."""
+        self._is_in_body = False
+        self._head_bytes = 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are not ours
+        """What is not HTTP is refused as everything else is."""
+        self._refuse(400)
+
+    def say_goodbye(self) -> None:
+        """The next answer tells the client that the connection closes."""
+        self._is_leaving = True
+        if self.cycle is not None and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+    def check(self, seconds: float) -> None:
+        """Ends the connection if it is too slow; ``seconds`` have passed since the last look."""
+        received, self._received = self._received, 0
+        unsent = self.transport.get_write_buffer_size()
+        sent, self._unsent = max(self._unsent - unsent, 0), unsent
+        if unsent and self._reading.pass_time(seconds, sent):
+            self.transport.abort()
+        if not unsent:
+            self._reading.renew()
+        if self.flow.read_paused or self.transport.is_closing():
+            return
+        if self._head_since is not None:
+            if self.loop.time() - self._head_since > self._header_timeout:
+                self._refuse(408)
+        elif self._is_in_body and self._sending.pass_time(seconds, received):
+            self._refuse(408)
+
+    def _refuse(self, status: int) -> None:
+        """Answers, unless an answer has begun or another request is being answered, and closes the connection."""
+        if self._is_refused or self.transport.is_closing():
+            return
+        self._is_refused = True
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or (self._is_in_body and not cycle.response_started):
+            self.transport.write(_response(status))
+        self.transport.close()
+
+
+def _response(status: int) -> bytes:
+    """A refusal that the application never hears of."""
+    title, detail = _REFUSALS[status]
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
+    head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    return STATUS_LINE[status] + head.encode() + body
