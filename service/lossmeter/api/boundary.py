@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import TYPE_CHECKING, Final
 
 from lossmeter.api import problems
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_HOST: Final = re.compile(rb"[\w.~!$&'()*+,;=%:\[\]-]*")
+"""RFC 3986, section 3.2.2: what a host and a port are made of."""
 
 LOG: Final = logging.getLogger("lossmeter")
 
@@ -47,7 +51,8 @@ class Host:
     """Refuses a request that does not name one host, which proxies and servers might each take for another.
 
     RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request
-    message that lacks a Host header field and to any request message that contains more than one".
+    message that lacks a Host header field and to any request message that contains more than one Host header field
+    line or a Host header field with an invalid field value."
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,9 +61,10 @@ class Host:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on whatever has one."""
         if scope["type"] == "http":
-            hosts = sum(name == b"host" for name, _ in scope["headers"])
-            if hosts > 1 or (hosts == 0 and scope["http_version"] == "1.1"):
-                detail = f"One Host header is wanted, not {hosts}."
+            hosts = [value for name, value in scope["headers"] if name == b"host"]
+            is_wanted = scope["http_version"] == "1.1"
+            if len(hosts) > 1 or (is_wanted and not hosts) or not all(map(_HOST.fullmatch, hosts)):
+                detail = f"One Host header that names a host is wanted; there are {len(hosts)}."
                 headers = {"Connection": "close"}
                 await problems.response(400, detail, scope, headers=headers)(scope, receive, send)
                 return

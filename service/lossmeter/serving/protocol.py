@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from lossmeter.api.problems import MEDIA_TYPE
@@ -32,11 +33,16 @@ if TYPE_CHECKING:
 MOST_HEADERS: Final = 128
 MOST_HEAD_BYTES: Final = 64 * 1024
 
+LINGER_SECONDS: Final = 1.0
+"""How long what still comes is read and dropped after a refusal."""
+
 _FRAMING: Final = 8
 """How many bytes of framing a byte of a body may have, for a chunk of one byte has five."""
 
 _REFUSALS: Final = {
     400: ("Bad Request", "This is not HTTP/1.1 as RFC 9112 defines it."),
+    501: ("Not Implemented", "This is no proxy, and the only transfer coding that it takes is chunked."),
+    505: ("HTTP Version Not Supported", "HTTP/1.1 is spoken here, and HTTP/1.0."),
     408: ("Request Timeout", "The request came too slowly; send all of it without pauses."),
     431: (
         "Request Header Fields Too Large",
@@ -73,10 +79,31 @@ class Protocol(HttpToolsProtocol):
             self._head_since = self.loop.time()
         self._received += len(data)
         self._around_body += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._feed(data)
         if self._head_since is not None:
             self._head_bytes += len(data)
         self._check_size()
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # RFC 9110, 7.8: "A server MAY ignore a received Upgrade header field". The parser takes what follows for
+            # another protocol; so the head is read again without the wish, by a parser that has not heard it.
+            if self._is_refused:
+                return
+            offset: int = upgrade.args[0]
+            self.parser = httptools.HttpRequestParser(self)
+            self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+            self._feed(self._head_without_upgrade() + data[offset:])
+        except httptools.HttpParserError:
+            self._refuse(400)
+
+    def _head_without_upgrade(self) -> bytes:
+        start = b"%b %b HTTP/1.1\r\n" % (self.scope["method"].encode(), self.url)
+        kept = [(name, value) for name, value in self.headers if name not in {b"upgrade", b"http2-settings"}]
+        return start + b"".join(b"%b: %b\r\n" % field for field in kept) + b"\r\n"
 
     def _check_size(self) -> None:
         if self._head_bytes > MOST_HEAD_BYTES or len(self.headers or ()) > MOST_HEADERS:
@@ -96,6 +123,15 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is there; what follows is its body."""
+        if self.parser.should_upgrade():
+            self.scope["method"] = self.parser.get_method().decode("ascii")
+            if self.scope["method"] == "CONNECT":
+                self._refuse(501)
+            return
+        status = self._unsupported()
+        if status:
+            self._refuse(status)
+            raise ValueError("the head is not supported")
         self._head_since = None
         self._head_bytes = self._body_bytes = self._around_body = 0
         self._is_in_body = True
@@ -103,6 +139,13 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._is_leaving:
             self.cycle.keep_alive = False
+
+    def _unsupported(self) -> int:
+        """What a head that is well formed is refused with; 0 if it is not."""
+        if self.parser.get_http_version() not in {"1.0", "1.1"}:
+            return 505
+        codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+        return 501 if codings not in ([], [b"chunked"]) else 0
 
     def on_body(self, body: bytes) -> None:
         """A part of the body is there."""
@@ -112,13 +155,11 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is there; the next head may follow."""
+        if self.parser.should_upgrade():
+            return
         self._is_in_body = False
         self._head_bytes = 0
         super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are not ours
-        """What is not HTTP is refused as everything else is."""
-        self._refuse(400)
 
     def say_goodbye(self) -> None:
         """The next answer tells the client that the connection closes."""
@@ -135,7 +176,7 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()
         if not unsent:
             self._reading.renew()
-        if self.flow.read_paused or self.transport.is_closing():
+        if self._is_refused or self.flow.read_paused or self.transport.is_closing():
             return
         if self._head_since is not None:
             if self.loop.time() - self._head_since > self._header_timeout:
@@ -144,14 +185,29 @@ class Protocol(HttpToolsProtocol):
             self._refuse(408)
 
     def _refuse(self, status: int) -> None:
-        """Answers, unless an answer has begun or another request is being answered, and closes the connection."""
+        """Answers, unless an answer has begun, and closes the connection; the request before this one is answered."""
         if self._is_refused or self.transport.is_closing():
             return
         self._is_refused = True
         cycle = self.cycle
-        if cycle is None or cycle.response_complete or (self._is_in_body and not cycle.response_started):
+        is_open = cycle is not None and not cycle.response_complete
+        if is_open and not self._is_in_body:
+            cycle.keep_alive = False
+            return
+        if not is_open or not cycle.response_started:
             self.transport.write(_response(status))
-        self.transport.close()
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
+        """Closes, but not under a client that still sends: that resets the connection, and the answer is lost."""
+        if self.transport.can_write_eof():  # not with TLS
+            self.transport.write_eof()
+            self.flow.resume_reading()
+            self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        else:
+            self.transport.close()
 
 
 def _response(status: int) -> bytes:
