@@ -158,7 +158,9 @@ def test_a_pod_has_time_to_leave() -> None:
     """The pause before SIGTERM and the time that requests get fit into the grace period."""
     pod = manifests()["Deployment"]["spec"]["template"]["spec"]
     pause = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
-    drain = re.search(r"DRAIN_SECONDS: Final = (\d+)", (ROOT / "service/lossmeter/serving/config.py").read_text())
+    drain = re.search(
+        r"DRAIN_SECONDS: Final = (\d+)", (ROOT / "service/lossmeter/serving/config.py").read_text()
+    )
     assert drain
     assert pod["terminationGracePeriodSeconds"] > pause + int(drain[1])
     assert int(compose()["stop_grace_period"].removesuffix("s")) > int(drain[1])

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ class Target:
     pid: int
     path: str = "/v1/score"
     probe: str = "/health/live"
-    wrap: Callable[[bytes], bytes] = field(default=lambda body: body)
+    wrap: Callable[[bytes], bytes] = bytes
 
     @property
     def address(self) -> tuple[str, int]:

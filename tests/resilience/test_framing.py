@@ -1,4 +1,4 @@
-"""Framing that proxies and servers may read in two ways, and heads without end: refused, and never read as two requests."""
+"""Framing that can be read in two ways, and heads without end: refused, and never taken for two requests."""
 
 from __future__ import annotations
 
