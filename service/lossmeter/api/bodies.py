@@ -53,8 +53,15 @@ class DocumentRequest(Request):
         service: what the application was composed of.
     """
 
-    def __init__(
-        self, scope: Scope, receive: Receive, model: type[Document] | None, content: str, answer: str
+    def __init__(  # noqa: PLR0913 - what a route knows of a request
+        self,
+        scope: Scope,
+        receive: Receive,
+        model: type[Document] | None,
+        content: str = JSON,
+        answer: str = JSON,
+        *,
+        takes_options: bool = False,
     ) -> None:
         # FastAPI calls json() for a body that is called so, whatever it was called on the way.
         super().__init__(scope if content == JSON else _called_json(scope), receive)
@@ -62,6 +69,7 @@ class DocumentRequest(Request):
         self._share = scope[SHARE]
         self._sent_headers = Headers(scope=scope)
         self._model = model
+        self._takes_options = takes_options
         self._content = content
         self._answer = answer
         self._buffer: bytearray | None = None
@@ -149,7 +157,8 @@ class DocumentRequest(Request):
 
     def _read(self) -> Document:
         buffer = self._buffer or bytearray()
-        options = query.options(self.scope["query_string"]) if self._content in negotiation.BATCHES else {}
+        sent = self.scope["query_string"] if self._takes_options else b""
+        options = query.options(sent) if sent else {}
         document = self._document(buffer, options)
         model = cast("type[Document]", self._model)
         if options and isinstance(document, dict):
@@ -203,15 +212,19 @@ class DocumentRoute(APIRoute):
         async def handle_document(request: Request) -> Response:
             content = JSON
             offered: tuple[str, ...] = (JSON,)
+            is_batch = len(self.taken) > 1
             if model is not None:
                 content = negotiation.check_content(request.headers, self.taken)
                 negotiation.check_coding(request.headers)
-                offered = negotiation.answers(content) if len(self.taken) > 1 else offered
+                offered = negotiation.answers(content) if is_batch else offered
             answer = negotiation.check_accept(request.headers, offered)
             formats.check_available(content, answer)
             if content in negotiation.STREAMS and answer in negotiation.STREAMS:
                 return await streams.respond(request, content, answer)
-            return await handle(DocumentRequest(request.scope, request.receive, model, content, answer))
+            read = DocumentRequest(
+                request.scope, request.receive, model, content, answer, takes_options=is_batch
+            )
+            return await handle(read)
 
         return handle_document
 

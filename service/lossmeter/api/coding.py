@@ -21,16 +21,16 @@ _TEXT: Final = (negotiation.JSON, negotiation.NDJSON)
 """What shrinks; the mantissas of binary numbers hardly do."""
 
 
-async def decoded(chunks: AsyncIterator[bytes], coding: str | None) -> AsyncIterator[bytes]:
+def decoded(chunks: AsyncIterator[bytes], coding: str | None) -> AsyncIterator[bytes]:
     """The chunks of a body out of its coding, in pieces whose sum the caller limits.
 
     Raises:
-        MalformedBodyError: the bytes are not of this coding, or end too early.
+        MalformedBodyError: when the bytes turn out not to be of this coding, or end too early.
     """
-    if coding is None:
-        async for chunk in chunks:
-            yield chunk
-        return
+    return chunks if coding is None else _decompressed(chunks, coding)
+
+
+async def _decompressed(chunks: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:
     decoder = decompressor(coding)
     async for chunk in chunks:
         for piece in decoder.pieces(chunk):
