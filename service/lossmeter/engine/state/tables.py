@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 TOGETHER = 256
 """So many tables are added at a time: enough to forget what a call costs, few enough for little memory."""
 
+ROWS_TOGETHER = 1 << 16
+"""Their rows, so that what is made of them stays in the cache."""
+
 DENSE = 1 << 22
 """Keys below this are looked up in an array of that size, others are searched."""
 
@@ -74,8 +77,9 @@ def added(tables: Sequence[Table], columns: int) -> Table:
     low, high = min(table.digits.low for table in tables), max(table.digits.high for table in tables)
     planes = np.zeros((high - low, len(keys) * columns), np.int64)
     finder = _finder(keys)
-    for start in range(0, len(tables), TOGETHER):
-        for alike in _by_window(tables[start : start + TOGETHER]):
+    step = max(1, min(TOGETHER, ROWS_TOGETHER * len(tables) // sum(len(table.keys) for table in tables)))
+    for start in range(0, len(tables), step):
+        for alike in _by_window(tables[start : start + step]):
             first = alike[0].digits.low - low
             _add(planes[first : first + len(alike[0].digits.planes)], alike, keys, finder, columns)
     sums = carried(low, planes)
@@ -93,9 +97,11 @@ def _add(
     sent = np.concatenate([table.keys for table in tables])
     rows = np.searchsorted(keys, sent) if finder is None else finder[sent]
     joined = np.concatenate([table.digits.planes for table in tables], axis=1)
-    places = rows if columns == 1 else (rows[:, None] * columns + np.arange(columns)).reshape(-1)
-    for place, digits in enumerate(joined):
-        planes[place] += np.bincount(places, digits, planes.shape[1]).astype(np.int64)  # below 2⁵³, so exact
+    for plane, digits in zip(planes, joined, strict=True):
+        for column in range(columns):
+            of_column = digits[column::columns]
+            if of_column.any():  # below 2⁵³, so exact
+                plane[column::columns] += np.bincount(rows, of_column, len(keys)).astype(np.int64)
 
 
 def _by_window(tables: Iterable[Table]) -> list[list[Table]]:
