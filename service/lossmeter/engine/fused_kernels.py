@@ -39,6 +39,9 @@ EXPONENT = 0x7FF0_0000_0000_0000
 """The bits of a float64 that hold its exponent: alone, they are the power of two below it."""
 LARGEST_POWER = 0x7FE0_0000_0000_0000
 
+FORECAST_GRID, GROUP_GRID = 1.5 * 2.0**12, 1.5 * 2.0**22
+"""Added to a probability, they leave it in the last bits in units of 2^−40 and 2^−30."""
+
 C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13 = (1 / math.factorial(order) for order in range(2, 14))
 
 LOOP: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
@@ -322,3 +325,124 @@ def look_at(truth: NDArray[Any], sums: NDArray[Any], least: NDArray[Any], most: 
         for place in range(shares.shape[0]):
             low, high = min(low, np.float64(shares[place])), max(high, np.float64(shares[place]))
         least[row], most[row] = low, high
+
+
+@njit(inline="always", fastmath={"nnan", "nsz"})
+def _first_largest(values: NDArray[Any]) -> int:
+    top = values[0]
+    for place in range(1, values.shape[0]):
+        top = max(top, values[place])
+    best = 0
+    while best < values.shape[0] - 1 and values[best] != top:
+        best += 1
+    return best
+
+
+@njit(inline="always")
+def _count_before(values: NDArray[Any], target: int) -> int:
+    """How many are larger than the target's, or equal to it and before it."""
+    own, larger = values[target], np.int32(0)
+    for place in range(values.shape[0]):
+        larger += np.int32(values[place] > own)
+    for place in range(target):
+        larger += np.int32(values[place] == own)
+    return int(larger)
+
+
+@njit(**LOOP)
+def see_rows(  # noqa: PLR0913, PLR0917  a loop over arrays
+    p: NDArray[Any],
+    inverse: NDArray[Any],
+    sent: NDArray[Any],
+    targets: NDArray[Any],
+    p_target: NDArray[Any],
+    counted: NDArray[Any],
+    k: int,
+    squares: NDArray[Any],
+    predicted: NDArray[Any],
+    confidence: NDArray[Any],
+    hit: NDArray[Any],
+    forecast: NDArray[Any],
+) -> None:
+    """What is noted of rows with a single true class.
+
+    Args:
+        p: ``Float64[rows, classes]``, what probabilities are proportional to but for the target; overwritten by them.
+        inverse: ``Float64[rows]``, what they are multiplied by.
+        sent: ``Float[rows, classes]``, in which larger is more probable.
+        targets: ``Int[rows]``.
+        p_target: ``Float64[rows]``, the probability of the target.
+        counted: ``Bool[rows]``, which enter the forecast.
+        k: how many classes may come before a hit is none.
+        squares: ``Float64[rows]``, written: Σ p² of the classes but the target.
+        predicted: ``Int[rows]``, written: the first class with the largest value.
+        confidence: ``Float64[rows]``, written: its probability.
+        hit: ``Bool[rows]``, written: whether fewer than k classes come before the target.
+        forecast: ``Int64[classes]``, added to: p in units of 2^−40.
+    """
+    zero = _bits_of_double(FORECAST_GRID)
+    for row in range(p.shape[0]):
+        target, by, part, total = targets[row], inverse[row], p[row], 0.0
+        before = _count_before(sent[row], target)
+        hit[row] = before < k
+        best = target if before == 0 else _first_largest(sent[row])
+        part[target] = 0.0
+        if counted[row]:
+            for place in range(part.shape[0]):
+                share = part[place] * by
+                part[place] = share
+                total = _plus(total, share * share)
+                forecast[place] += _bits_of_double(share + FORECAST_GRID) - zero
+            forecast[target] += _bits_of_double(p_target[row] + FORECAST_GRID) - zero
+        else:
+            for place in range(part.shape[0]):
+                part[place] *= by
+                total = _plus(total, part[place] * part[place])
+        part[target] = p_target[row]
+        squares[row], predicted[row], confidence[row] = total, best, min(part[best], 1.0)
+
+
+@njit(**LOOP)
+def add_groups(p: NDArray[Any], groups: NDArray[Any], counted: NDArray[Any], sums: NDArray[Any]) -> None:
+    """Add p in units of 2^−30 by group and class.
+
+    Args:
+        p: ``Float64[rows, classes]``, C-contiguous.
+        groups: ``Int[rows]``.
+        counted: ``Bool[rows]``, which are added.
+        sums: ``Int64[groups · classes]``, added to.
+    """
+    classes = p.shape[1]
+    zero = _bits_of_double(GROUP_GRID)
+    for row in range(p.shape[0]):
+        if counted[row]:
+            for place in range(classes):
+                at = groups[row] * classes + place
+                sums[at] += _bits_of_double(p[row, place] + GROUP_GRID) - zero
+
+
+@njit(**LOOP)
+def add_exactly(values: NDArray[Any], keys: NDArray[Any], planes: NDArray[Any], low: int) -> None:
+    """Add doubles ≥ 0 to sums in base 2^32, digit by digit, without carrying.
+
+    Args:
+        values: ``Float64[n]``, finite, n ≤ 2³⁰.
+        keys: ``Int[n]``, the sum that each belongs to; of length 0 where there is but one.
+        planes: ``Int64[places, sums]``, added to.
+        low: the place of the first plane.
+    """
+    for row in range(values.shape[0]):
+        bits = _bits_of_double(values[row])
+        power = (bits >> 52) & 0x7FF
+        whole = bits & 0xF_FFFF_FFFF_FFFF
+        if power:
+            whole |= 1 << 52
+        else:
+            power = 1
+        exponent = power - 1075
+        place, shift = exponent >> 5, exponent & 31
+        lower, upper = (whole & 0xFFFF_FFFF) << shift, (whole >> 32) << shift
+        key = keys[row] if keys.shape[0] else 0
+        planes[place - low, key] += lower & 0xFFFF_FFFF
+        planes[place - low + 1, key] += (lower >> 32) + (upper & 0xFFFF_FFFF)
+        planes[place - low + 2, key] += upper >> 32

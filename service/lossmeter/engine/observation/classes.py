@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from lossmeter.engine import scratch
 from lossmeter.engine.divergence_terms import gap
+from lossmeter.engine.fused import kernels
 from lossmeter.engine.numerics import row_sums
 from lossmeter.engine.observation.watcher import Watcher
 
@@ -35,6 +36,10 @@ class ClassWatcher(Watcher):
     def see_targets(self, rows: Chosen, targets: Indices, view: AtTargets) -> None:
         """Rows that were scored at their single true class, as their loss has seen them."""
         masses, whole = view.masses()
+        values = self._predictions.values[rows]
+        if kernels() is not None and masses.flags.c_contiguous and values.flags.c_contiguous:
+            self._see_in_one_pass(rows, targets, view, values)
+            return
         p = (
             masses
             if self._alone and masses.dtype == np.float64
@@ -46,6 +51,37 @@ class ClassWatcher(Watcher):
             np.copyto(p, masses)
         outcome = view.outcome
         self.of_targets(rows, targets, p, (outcome.log_p, outcome.p, outcome.not_p), self._sent(rows))
+
+    def _see_in_one_pass(self, rows: Chosen, targets: Indices, view: AtTargets, values: Matrix) -> None:
+        """The same, by compiled loops."""
+        masses, whole = view.masses()
+        outcome, loops = view.outcome, cast("Any", kernels())
+        p = masses
+        if not (self._alone and masses.dtype == np.float64):
+            p = scratch.rows("observed", masses.shape[0], masses.shape[1], np.dtype(np.float64))
+            np.copyto(p, masses)
+        n, classes = masses.shape
+        weights = np.ones(n) if self._weights.of_rows is None else self._weights.of_rows[rows]
+        whole_weights = bool(((weights == 0) | (weights == 1)).all())
+        counted = (weights == 1) & whole_weights
+        squares, confidence, forecast = np.empty(n), np.empty(n), np.zeros(classes, np.int64)
+        predicted, hit = np.empty(n, np.intp), np.empty(n, np.bool_)
+        inverse = np.ones(n) if whole is None else 1 / whole
+        of_targets = np.ascontiguousarray(outcome.p, np.float64)
+        noted = squares, predicted, confidence, hit, forecast
+        loops.see_rows(p, inverse, values, targets, of_targets, counted, self._k, *noted)
+        self.brier[rows] = outcome.not_p * outcome.not_p + squares
+        self.hit[rows], self.correct[rows] = hit, predicted == targets
+        self.surprised(rows, outcome.log_p)
+        group = self.note(rows, p, predicted, confidence)
+        if not whole_weights:
+            self.foresee(rows, p, group)
+            return
+        self.forecast.add_whole(forecast, n)
+        if self.group_forecast is not None:
+            sums = np.zeros(self.classes * self._bins * classes, np.int64)
+            loops.add_groups(p, group, counted, sums)
+            self.group_forecast.add_whole(sums, n)
 
     def see_rows(self, rows: Chosen, losses: Vector) -> None:
         """Rows whose loss looked at every class; some may have a single true one all the same."""

@@ -97,12 +97,16 @@ class Watcher:
         put(p, targets, 0)
         self.brier[rows] = not_p * not_p + squares(p)
         put(p, targets, p_target)
-        weights = self._weights.of_rows
-        surprise = 0.0 - log_p
-        self.log_loss[rows] = surprise if weights is None else finite_product(weights[rows], surprise)
+        self.surprised(rows, log_p)
         self.hit[rows] = Block(p, sent, self._near).among(targets, p_target, self._k, self._room)
         majority = p_target > self._room / 2
         self.correct[rows] = self.see(rows, p, sent, (targets, majority)) == targets
+
+    def surprised(self, rows: Chosen, log_p: Vector) -> None:
+        """Note the log loss of rows with a single true class."""
+        weights = self._weights.of_rows
+        surprise = 0.0 - log_p
+        self.log_loss[rows] = surprise if weights is None else finite_product(weights[rows], surprise)
 
     def of_shares(self, rows: Chosen, truth: Matrix, log_p: Matrix, losses: Vector) -> None:
         """Sums over rows of shared truths, by class."""
@@ -142,17 +146,25 @@ class Watcher:
             sent: gives the values as sent of some of the rows.
             known: classes, and where they are sure to be the predicted ones.
         """
-        weights = None if self._weights.of_rows is None else self._weights.of_rows[rows]
         predicted = Block(p, sent, self._near).predicted(known)
-        confidence = np.minimum(taken(p, predicted), 1)
+        group = self.note(rows, p, predicted, np.minimum(taken(p, predicted), 1))
+        self.foresee(rows, p, group)
+        return predicted
+
+    def note(self, rows: Chosen, p: Matrix, predicted: Indices, confidence: Vector) -> Indices:
+        """Note what is predicted, and return the group of each row."""
         group = predicted * self._bins + bins_of(confidence, self._bins)
         self.confidence[rows], self.group[rows] = confidence, group
         if self.probabilities is not None:
             self.probabilities[rows] = p
+        return group
+
+    def foresee(self, rows: Chosen, p: Matrix, group: Indices) -> None:
+        """Add up the probabilities, which are overwritten."""
+        weights = None if self._weights.of_rows is None else self._weights.of_rows[rows]
         if self.group_forecast is not None:
             add_group_forecast(self.group_forecast, p, group, self.classes * self._bins, weights)
         add_forecast(self.forecast, p, weights)
-        return predicted
 
 
 def squares(p: Matrix) -> Vector:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lossmeter.engine.state.digits import BITS, Accumulator, Digits
+from lossmeter.engine.fused import kernels
+from lossmeter.engine.state.digits import BITS, Accumulator, Digits, carried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from lossmeter.engine.arrays import Indices, Matrix, Vector
 
@@ -33,6 +35,12 @@ SCALED = 16
 FEW_LEFT = 3
 """Where fewer than one in so many numbers is not yet 0, only those are looked at any more."""
 
+WORTH_A_LOOP = 1 << 11
+"""From so many numbers on a compiled loop over them is faster than what surrounds it."""
+
+LOWEST, HIGHEST = -34, 35
+"""The places of the digits of doubles, and room for those of their sums."""
+
 SMALLEST = -1074
 """Every double is a multiple of 2 to this power."""
 
@@ -45,6 +53,9 @@ def exact_sums(values: Vector, keys: Indices | None = None, sums: int = 1) -> Di
         keys: ``Int[n]`` in 0 … sums − 1; None for a single sum.
         sums: how many there are.
     """
+    loops = kernels()
+    if loops is not None and len(values) >= max(WORTH_A_LOOP, sums):
+        return _by_digit(loops, values, keys, sums)
     added = Accumulator(sums)
     if len(values) and not np.max(values) < HUGE:
         huge = values >= HUGE
@@ -61,6 +72,19 @@ def exact_sums(values: Vector, keys: Indices | None = None, sums: int = 1) -> Di
             summed = _summed(part, of_chunk if some is None or of_chunk is None else of_chunk[some], sums)
             added.add(np.ldexp(summed, -exponent).astype(np.int64), exponent)
     return added.digits()
+
+
+def _by_digit(loops: ModuleType, values: Vector, keys: Indices | None, sums: int) -> Digits:
+    """The same, by adding the digits of every number where they belong."""
+    if not np.max(values) < np.inf:
+        raise ValueError("only finite numbers have a sum")
+    planes = np.zeros((HIGHEST - LOWEST, sums), np.int64)
+    of_sums = np.zeros(0, np.intp) if keys is None else keys
+    loops.add_exactly(np.ascontiguousarray(values), np.ascontiguousarray(of_sums), planes, LOWEST)
+    used = np.flatnonzero(planes.any(axis=1))
+    if not used.size:
+        return Digits.nothing(sums)
+    return carried(LOWEST + int(used[0]), planes[used[0] : used[-1] + 1])
 
 
 def _summed(part: Vector, keys: Indices | None, sums: int) -> Vector:
