@@ -22,4 +22,4 @@ def warm_up() -> None:
             for array in (logits, shares):
                 array.flags.writeable = writeable
             for targets in ([0], shares):
-                score(logits=logits, targets=targets, include=["gradients"])
+                score(logits=logits, targets=targets, include=["gradients", "state"])

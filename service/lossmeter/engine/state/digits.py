@@ -82,6 +82,10 @@ class Digits:
         places, sums = self.planes.shape
         if places == 0:
             return np.zeros(sums)
+        if places <= 2:  # noqa: PLR2004  64 bits: an integer of this machine, which it rounds by itself
+            whole = self.planes[-1].astype(np.uint64)
+            whole = whole if places == 1 else (whole << np.uint64(BITS)) | self.planes[0]
+            return np.ldexp(whole.astype(np.float64), BITS * self.low)
         at = np.arange(sums)
         planes = np.concatenate([np.zeros((2, sums), np.uint64), self.planes.astype(np.uint64)])
         leading = places + 1 - np.argmax(planes[:1:-1] != 0, axis=0)
