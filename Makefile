@@ -40,7 +40,7 @@ test: lint clients $(FUSED)/installed
 	@# and so do the laws of the losses with the compiled loops, which the other tests do without.
 	@mkdir -p build; \
 	{ $(BIN)/python -m pytest -q tests/engine/accuracy && \
-	  PYTHONPATH=$(FUSED) $(BIN)/python -m pytest -q tests/engine/test_fused.py tests/engine/losses \
+	  PYTHONPATH=$(FUSED) $(BIN)/python -m pytest -q tests/engine/test_fused.py tests/engine/state tests/engine/losses \
 		tests/engine/accuracy/test_hard_target_bounds.py tests/engine/accuracy/test_shared_target_bounds.py; \
 	} >build/accuracy.txt 2>&1 & oracles=$$!; \
 	$(BIN)/coverage run -m pytest --ignore=tests/engine/accuracy; others=$$?; \
