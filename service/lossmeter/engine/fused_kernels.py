@@ -39,8 +39,8 @@ EXPONENT = 0x7FF0_0000_0000_0000
 """The bits of a float64 that hold its exponent: alone, they are the power of two below it."""
 LARGEST_POWER = 0x7FE0_0000_0000_0000
 
-FORECAST_GRID, GROUP_GRID = 1.5 * 2.0**12, 1.5 * 2.0**22
-"""Added to a probability, they leave it in the last bits in units of 2^−40 and 2^−30."""
+FORECAST_GRID, FORECAST_ROWS = 6.0, 1 << 11
+"""Added to a probability, it leaves it in the last bits in units of 2^−50; so many add up in an integer."""
 
 C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13 = (1 / math.factorial(order) for order in range(2, 14))
 
@@ -378,13 +378,14 @@ def see_rows(  # noqa: PLR0913, PLR0917  a loop over arrays
         predicted: ``Int[rows]``, written: the first class with the largest value.
         confidence: ``Float64[rows]``, written: its probability.
         hit: ``Bool[rows]``, written: whether fewer than k classes come before the target.
-        forecast: ``Int64[classes]``, added to: p in units of 2^−40.
+        forecast: ``Int64[⌈rows / 2¹¹⌉, classes]``, added to: p in units of 2^−50, of so many rows at a time.
     """
     zero = _bits_of_double(FORECAST_GRID)
     for row in range(p.shape[0]):
         target, by, part, total = targets[row], inverse[row], p[row], 0.0
         before = _count_before(sent[row], target)
         hit[row] = before < k
+        sums = forecast[row // FORECAST_ROWS]
         best = target if before == 0 else _first_largest(sent[row])
         part[target] = 0.0
         if counted[row]:
@@ -392,8 +393,8 @@ def see_rows(  # noqa: PLR0913, PLR0917  a loop over arrays
                 share = part[place] * by
                 part[place] = share
                 total = _plus(total, share * share)
-                forecast[place] += _bits_of_double(share + FORECAST_GRID) - zero
-            forecast[target] += _bits_of_double(p_target[row] + FORECAST_GRID) - zero
+                sums[place] += _bits_of_double(share + FORECAST_GRID) - zero
+            sums[target] += _bits_of_double(p_target[row] + FORECAST_GRID) - zero
         else:
             for place in range(part.shape[0]):
                 part[place] *= by
@@ -404,21 +405,21 @@ def see_rows(  # noqa: PLR0913, PLR0917  a loop over arrays
 
 @njit(**LOOP)
 def add_groups(p: NDArray[Any], groups: NDArray[Any], counted: NDArray[Any], sums: NDArray[Any]) -> None:
-    """Add p in units of 2^−30 by group and class.
+    """Add p in units of 2^−50 by group and class.
 
     Args:
         p: ``Float64[rows, classes]``, C-contiguous.
         groups: ``Int[rows]``.
         counted: ``Bool[rows]``, which are added.
-        sums: ``Int64[groups · classes]``, added to.
+        sums: ``Int64[⌈rows / 2¹¹⌉, groups · classes]``, added to, of so many rows at a time.
     """
     classes = p.shape[1]
-    zero = _bits_of_double(GROUP_GRID)
+    zero = _bits_of_double(FORECAST_GRID)
     for row in range(p.shape[0]):
         if counted[row]:
             for place in range(classes):
                 at = groups[row] * classes + place
-                sums[at] += _bits_of_double(p[row, place] + GROUP_GRID) - zero
+                sums[row // FORECAST_ROWS, at] += _bits_of_double(p[row, place] + FORECAST_GRID) - zero
 
 
 @njit(**LOOP)

@@ -177,7 +177,7 @@ def test_documents_may_hold_arrays() -> None:
 
 
 def test_a_state_of_ten_classes_is_small() -> None:
-    """Ten thousand rows of ten classes take 10 kB, and twice that for the forecasts of every group of rows."""
+    """Ten thousand rows of ten classes take 10 kB, and 25 more for the forecasts of every group of rows."""
     n = 10_000
     targets = RNG.integers(0, 10, n)
     logits = RNG.normal(size=(n, 10))
@@ -185,8 +185,8 @@ def test_a_state_of_ten_classes_is_small() -> None:
     state = score(logits=logits, targets=targets, include=["state"]).state
     assert state is not None
     document = state.document()
-    assert len(encode(document)) < 30_000
-    assert len(state.pack()) < 30_000
+    assert len(encode(document)) < 35_000
+    assert len(state.pack()) < 35_000
     del document["tables"]["group_forecasts"]
     assert len(encode(document)) < 10_000
 

@@ -14,6 +14,7 @@ from lossmeter.engine.fused import kernels, use_kernels
 from lossmeter.engine.observation import Wanted, observe
 from lossmeter.engine.options import PARTS, Options
 from lossmeter.engine.preparation import Sent
+from lossmeter.engine.state.layout import FORECAST_BITS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,14 +34,14 @@ def evidence(name: str, values: Any, targets: Any, loss: str = "cross_entropy", 
     return found
 
 
-def assert_equal(found: Evidence, want: Evidence, rel: float = 1e-9) -> None:
+def assert_equal(found: Evidence, want: Evidence, rel: float = 1e-12) -> None:
     """Field by field, as near as the rounding of probabilities lets them be."""
     for name in ("weight", "log_loss", "brier", "truth_squares"):
         assert getattr(found, name) == pytest.approx(getattr(want, name), rel=rel, abs=1e-15), name
     for name in ("count", "soft", "infinite", "top_k", "classes", "bins", "k"):
         assert getattr(found, name) == pytest.approx(getattr(want, name), rel=1e-12), name
     np.testing.assert_allclose(found.truth, want.truth, rtol=1e-12)
-    np.testing.assert_allclose(found.forecast, want.forecast, rtol=rel, atol=1e-9)
+    np.testing.assert_allclose(found.forecast, want.forecast, rtol=rel, atol=1e-13)
     if not want.infinite:
         np.testing.assert_allclose(found.loss_of_class, want.loss_of_class, rtol=rel, atol=1e-12)
     assert (found.groups is None) == (want.groups is None)
@@ -60,10 +61,10 @@ def assert_same_groups(found: Groups, want: Groups, rel: float) -> None:
     for name in ("predicted", "bin", "count", "cell_group", "cell_class"):
         np.testing.assert_array_equal(getattr(found, name), getattr(want, name), name)
     for name in ("weight", "confidence", "cell_weight"):
-        np.testing.assert_allclose(getattr(found, name), getattr(want, name), rtol=rel, atol=1e-9)
+        np.testing.assert_allclose(getattr(found, name), getattr(want, name), rtol=rel, atol=1e-13)
     if found.forecast is not None:
         assert want.forecast is not None
-        np.testing.assert_allclose(found.forecast, want.forecast, rtol=rel, atol=3e-8)
+        np.testing.assert_allclose(found.forecast, want.forecast, rtol=rel, atol=1e-13)
 
 
 def forms(p: NDArray[np.float64]) -> list[tuple[str, NDArray[np.float64]]]:
@@ -189,8 +190,8 @@ def test_labels_have_sums_but_no_predicted_class() -> None:
     assert float(whole.moments.y) == pytest.approx(scores[0].losses.sum())
     truth = whole.tables["classes"].column(2).floats()
     np.testing.assert_allclose(truth, weights @ targets)
-    forecast = whole.tables["forecasts"].column(0).floats() * 2.0**-40
-    np.testing.assert_allclose(forecast, weights @ (1 / (1 + np.exp(-logits))), atol=1e-9)
+    forecast = whole.tables["forecasts"].column(0).floats() * 2.0**-FORECAST_BITS
+    np.testing.assert_allclose(forecast, weights @ (1 / (1 + np.exp(-logits))), rtol=1e-13, atol=1e-13)
 
 
 def test_evidence_of_a_state_is_that_of_its_batch() -> None:

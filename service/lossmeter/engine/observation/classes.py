@@ -10,6 +10,7 @@ from lossmeter.engine import scratch
 from lossmeter.engine.divergence_terms import gap
 from lossmeter.engine.fused import kernels
 from lossmeter.engine.numerics import row_sums
+from lossmeter.engine.observation.forecasts import MOST_ROWS
 from lossmeter.engine.observation.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class ClassWatcher(Watcher):
         weights = np.ones(n) if self._weights.of_rows is None else self._weights.of_rows[rows]
         whole_weights = bool(((weights == 0) | (weights == 1)).all())
         counted = (weights == 1) & whole_weights
-        squares, confidence, forecast = np.empty(n), np.empty(n), np.zeros(classes, np.int64)
+        squares, confidence = np.empty(n), np.empty(n)
+        pieces = -(-n // MOST_ROWS)
+        forecast = np.zeros((pieces, classes), np.int64)
         predicted, hit = np.empty(n, np.intp), np.empty(n, np.bool_)
         inverse = np.ones(n) if whole is None else 1 / whole
         of_targets = np.ascontiguousarray(outcome.p, np.float64)
@@ -77,11 +80,11 @@ class ClassWatcher(Watcher):
         if not whole_weights:
             self.foresee(rows, p, group)
             return
-        self.forecast.add_whole(forecast, n)
+        self.forecast.add_whole(forecast)
         if self.group_forecast is not None:
-            sums = np.zeros(self.classes * self._bins * classes, np.int64)
+            sums = np.zeros((pieces, self.classes * self._bins * classes), np.int64)
             loops.add_groups(p, group, counted, sums)
-            self.group_forecast.add_whole(sums, n)
+            self.group_forecast.add_whole(sums)
 
     def see_rows(self, rows: Chosen, losses: Vector) -> None:
         """Rows whose loss looked at every class; some may have a single true one all the same."""

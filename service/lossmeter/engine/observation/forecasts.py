@@ -1,9 +1,9 @@
-"""Σ w p by class, exactly, at the speed of a plain sum.
+"""Σ w p by class and by group of rows, exactly, at the speed of a plain sum.
 
-A probability is taken as the nearest multiple of 2^−40 (half that is 5e-13, as far below what a model knows as it is
-above rounding). In a double between 4096 and 8192 the last bit counts 2^−40, so adding 4096 + 2048 leaves the multiple
-in the last bits, and the bits of such numbers add up as integers. Weights are cut into whole parts of 16 bits, of which
-products with probabilities cut into two parts of 20 bits add up in a matrix product without any rounding.
+A probability is taken as the nearest multiple of 2^−50, within the rounding of most of them. In a double between 4 and
+8 the last bit counts 2^−50, so adding 6 leaves the multiple in the last bits, and the bits of such numbers add up as
+integers. Weights are cut into whole parts of 16 bits, of which products with probabilities cut into two parts of 25
+bits add up in a matrix product without any rounding.
 """
 
 from __future__ import annotations
@@ -15,19 +15,17 @@ import numpy as np
 
 from lossmeter.engine.state.digits import Accumulator, Digits
 from lossmeter.engine.state.exact import exact_sums, split
-from lossmeter.engine.state.layout import FORECAST_BITS, GROUP_FORECAST_BITS
+from lossmeter.engine.state.layout import FORECAST_BITS
 
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Indices, Matrix, Vector
     from lossmeter.engine.state.digits import Integers
 
 WEIGHT_BITS = 16
-HALF_BITS = 20
-MOST_ROWS = 1 << (52 - WEIGHT_BITS - HALF_BITS)
-"""So many products of the two add up in a double."""
+HALF_BITS = FORECAST_BITS // 2
 
-MOST_PENDING = 1 << 22
-"""Probabilities of so many rows, in units of 2^−40, add up in 63 bits."""
+MOST_ROWS = 1 << 11
+"""So many products of the two add up in a double; and as many probabilities as whole numbers in 63 bits."""
 
 
 def grid(bits: int) -> float:
@@ -41,38 +39,30 @@ def on_grid(values: Matrix | Vector, bits: int) -> Matrix:
 
 
 class Tally:
-    """Sums that blocks add to from several threads; what is whole is added up as integers as long as it has room."""
+    """Sums that blocks add to from several threads."""
 
     def __init__(self, sums: int) -> None:
-        self._finished, self._lock = Accumulator(sums), threading.Lock()
-        self._pending, self._rows = np.zeros(sums, np.int64), 0
+        self._sums, self._lock = Accumulator(sums), threading.Lock()
 
-    def add_whole(self, integers: Integers, rows: int) -> None:
-        """Add integers that are at most 2^40 for each of so many rows."""
+    def add_whole(self, integers: Integers) -> None:
+        """Add integers, ``Int64[pieces, sums]``."""
         with self._lock:
-            if self._rows + rows > MOST_PENDING:
-                self._flush()
-            self._pending += integers
-            self._rows += rows
+            for piece in integers:
+                self._sums.add(piece, 0)
 
     def add_digits(self, digits: Digits) -> None:
         """Add sums that are finished."""
         with self._lock:
-            self._finished.add_digits(digits)
+            self._sums.add_digits(digits)
 
     def digits(self) -> Digits:
         """All of it."""
         with self._lock:
-            self._flush()
-            return self._finished.digits()
-
-    def _flush(self) -> None:
-        self._finished.add(self._pending, 0)
-        self._pending, self._rows = np.zeros_like(self._pending), 0
+            return self._sums.digits()
 
 
 def add_forecast(tally: Tally, p: Matrix, weights: Vector | None) -> None:
-    """Add Σ w p by class in units of 2^−40, of a block.
+    """Add Σ w p by class in units of 2^−50, of a block.
 
     Args:
         tally: a sum for each class.
@@ -85,15 +75,17 @@ def add_forecast(tally: Tally, p: Matrix, weights: Vector | None) -> None:
     if weights is None:
         np.add(p, _GRID, out=p)
         bits = p.view(np.int64) if p.flags.c_contiguous else p.T.view(np.int64).T
-        with np.errstate(over="ignore"):
-            whole = np.add.reduce(bits, axis=0) - len(p) * _GRID.view(np.int64)
-        tally.add_whole(whole, len(p))
+        pieces = [bits[rows] for rows in _pieces(len(p))]
+        tally.add_whole(np.array([np.add.reduce(each, axis=0) - len(each) * _ZERO for each in pieces]))
         return
     sums = Accumulator(p.shape[1])
-    for start in range(0, len(p), MOST_ROWS):
-        rows = slice(start, start + MOST_ROWS)
+    for rows in _pieces(len(p)):
         _add_weighted(sums, p[rows], weights[rows])
     tally.add_digits(sums.digits())
+
+
+def _pieces(n: int) -> list[slice]:
+    return [slice(start, start + MOST_ROWS) for start in range(0, n, MOST_ROWS)]
 
 
 def _add_weighted(sums: Accumulator, p: Matrix, weights: Vector) -> None:
@@ -107,24 +99,37 @@ def _add_weighted(sums: Accumulator, p: Matrix, weights: Vector) -> None:
 
 
 def add_group_forecast(tally: Tally, p: Matrix, groups: Indices, count: int, weights: Vector | None) -> None:
-    """Add Σ w p by group and class (group · classes + class), in units of 2^−30, of a block.
+    """Add Σ w p by group and class (group · classes + class), in units of 2^−50, of a block.
 
     Args:
         tally: so many sums.
         p: ``Float64[rows, classes]`` in [0, 1].
         groups: ``Int[rows]``.
-        count: how many groups there are.
+        count: how many groups there are, fewer than 2^16.
         weights: ``Float64[rows]``; None where all weigh 1.
     """
     classes = p.shape[1]
-    rounded = on_grid(p, GROUP_FORECAST_BITS)
     if weights is None:
-        every = np.stack([np.bincount(groups, rounded[:, each], count) for each in range(classes)], axis=1)
-        tally.add_whole(np.ldexp(every, GROUP_FORECAST_BITS).astype(np.int64).reshape(-1), len(p))
+        pieces = [_whole_by_group(p[rows], groups[rows], count) for rows in _pieces(len(p))]
+        tally.add_whole(np.array(pieces))
         return
     for each in range(classes):
-        weighted = np.ldexp(rounded[:, each] * weights, GROUP_FORECAST_BITS)
+        weighted = np.ldexp(on_grid(p[:, each], FORECAST_BITS) * weights, FORECAST_BITS)
         tally.add_digits(exact_sums(weighted, groups * classes + each, count * classes))
 
 
+def _whole_by_group(p: Matrix, groups: Indices, count: int) -> Integers:
+    """Rows are brought together by group, so that runs of the bits of a class are added up."""
+    order = np.argsort(groups.astype(np.uint16), kind="stable")  # by radix
+    rows_of = np.bincount(groups, minlength=count)
+    occur = np.flatnonzero(rows_of)
+    rows = rows_of[occur]
+    bits = (np.take(p.T, order, axis=1) + _GRID).view(np.int64)
+    every = np.zeros((count, p.shape[1]), np.int64)
+    every[occur] = (np.add.reduceat(bits, np.cumsum(rows) - rows, axis=1) - rows * _ZERO).T
+    return every.reshape(-1)
+
+
 _GRID = np.float64(grid(FORECAST_BITS))
+_ZERO = _GRID.view(np.int64)
+"""The bits of 0 on it. Sums of them overflow, and come back as it is taken off as often as it was added."""

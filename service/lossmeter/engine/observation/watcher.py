@@ -33,8 +33,8 @@ class Watcher:
         brier: ``Float64[n]``, Σ_c (p_c − t_c)².
         correct: ``Bool[n]``, whether the only true class is the predicted one.
         hit: ``Bool[n]``, whether the truth is among the k most probable.
-        forecast: Σ w p by class, in units of 2^−40.
-        group_forecast: Σ w p by group and class, in units of 2^−30; None where it is not wanted.
+        forecast: Σ w p by class, in units of 2^−50.
+        group_forecast: Σ w p by group and class, in units of 2^−50; None where it is not wanted.
         impurity: of soft rows, w (1 − Σ_c t_c²).
         shares: of soft rows by class: w t, y t, y² t and w t (−log p); then rows with a certain miss of it.
         probabilities: ``Float64[n, classes]``, where they are wanted.

@@ -111,6 +111,10 @@ class Accumulator:
     def add(self, integers: Integers, exponent: int) -> None:
         """Add ``integers`` · 2^exponent; single ones may be negative, if the sums are not."""
         place, shift = divmod(exponent, BITS)
+        if not shift:
+            self._add_plane(place, integers & _MASK)
+            self._add_plane(place + 1, integers >> BITS)
+            return
         lower, upper = integers & _MASK, integers >> BITS
         for above, part in ((0, lower << shift), (1, upper << shift)):
             self._add_plane(place + above, part & _MASK)

@@ -80,14 +80,13 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 * slice_classes: by slice · classes + class, w t_c and y t_c.
 """
 
-FORECAST_BITS = 40
-"""Probabilities are summed as multiples of 2^−40, those of groups of rows as multiples of 2^−30."""
-GROUP_FORECAST_BITS = 30
+FORECAST_BITS = 50
+"""Probabilities are summed as multiples of 2^−50."""
 
 UNITS: Mapping[tuple[str, str], int] = {
     ("forecasts", "forecast"): -FORECAST_BITS,
     ("groups", "confidence"): -FORECAST_BITS,
-    ("group_forecasts", "forecast"): -GROUP_FORECAST_BITS,
+    ("group_forecasts", "forecast"): -FORECAST_BITS,
 }
 """Columns in units of 2 to this power, so that sums without weights are integers and need fewer digits."""
 
