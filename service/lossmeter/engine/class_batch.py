@@ -108,7 +108,8 @@ class ClassBatch(Batch):
         if self._at_target is not None and self.targets.soft is None and not self.options.label_smoothing:
             return 2
         explained = "kl" in self.options.include or "contributions" in self.options.include
-        return 8 if explained or isinstance(self.loss, DivergenceLoss) else 4
+        linear = isinstance(self.loss, TargetLoss) and self.loss.linear
+        return 4 if linear and not explained else 8
 
     def _weigh(self, samples: Vector | None, classes: Vector | None) -> Weights:
         samples = self.silenced(samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.accuracy import exact, rows
 from lossmeter.engine import divergence, score, softmax
+from lossmeter.engine.summation import total
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn
@@ -103,3 +105,16 @@ def test_divergences(row: NDArray[Any], distance: float, seed: int) -> None:
     assert exact.units(result.reverse_kl_divergence[0], exact.relative_entropy(q, p), dtype) <= 8
     assert exact.units(result.jensen_shannon[0], exact.jensen_shannon(p, q), dtype) <= 8
     assert exact.units(softmax(row[None]).entropy[0], exact.entropy(p), dtype) <= 8
+
+
+@pytest.mark.parametrize("kind", ["alike", "far apart"])
+def test_ten_million_losses_are_summed_to_the_last_unit(kind: str) -> None:
+    """At most 1 unit from the correctly rounded sum, and the same bits whatever the threads."""
+    rng = np.random.default_rng(7)
+    values = rng.exponential(size=10_000_000)
+    if kind == "far apart":
+        values **= 20
+    exact = math.fsum(values)
+    found = total(values)
+    assert abs(found - exact) <= math.ulp(exact)
+    assert found == total(values, threads=1)
