@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 
 import lossmeter
 from lossmeter import engine
-from lossmeter.api import health, v1, v2
+from lossmeter.api import exposition, health, v1, v2
 from lossmeter.api.access import cross_origin
 from lossmeter.api.access.doors import Doors
 from lossmeter.api.access.guard import Access
@@ -21,6 +21,8 @@ from lossmeter.api.limits import Limits
 from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
 from lossmeter.api.process import settle
 from lossmeter.api.service import Readiness, Service
+from lossmeter.api.watch import Watch
+from lossmeter.observability.log import Requests
 from lossmeter.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,22 +51,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
         generate_unique_id_function=_name,
         lifespan=_lifespan,
-        middleware=_middleware(service.settings),
+        middleware=_middleware(service),
     )
     app.state.service = service
     add_error_handlers(app)
     app.include_router(v1.router)
     app.include_router(v2.router)
     app.include_router(health.router)
+    app.include_router(exposition.router)
     if service.settings.docs:
         add_docs(app)
     return app
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def _middleware(service: Service) -> list[Middleware]:
     """From the outside in: nothing is read before the caller is known, or computed before there is room."""
+    settings = service.settings
     port = settings.management_port
     return [
+        Middleware(Watch, service.meter, Requests()),
         Middleware(SecurityHeaders, tls=settings.tls_certificate is not None),
         *cross_origin.middleware(settings),
         Middleware(Boundary),
@@ -72,7 +77,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
         Middleware(Head),
         *([] if port is None else [Middleware(Doors, port)]),
         *([Middleware(Access, settings)] if settings.asks_for_key else []),
-        Middleware(Limits, settings),
+        Middleware(Limits, settings, service.meter.holds),
     ]
 
 

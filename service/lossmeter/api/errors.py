@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from lossmeter.api import problems
+from lossmeter.api import problems, reasons
 from lossmeter.errors import InvalidInputError, LossmeterError, MalformedBodyError, TooLargeError
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ async def _handler(request: Request, error: Exception) -> Response:
 
 def of(error: Exception, scope: Scope) -> Response:
     """The response to an exception; one that is not in the table is raised on, to become a 500."""
+    reasons.note(error)
     match error:
         case RefusedBodyError():
             return of(error.error, scope)

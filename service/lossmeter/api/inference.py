@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from lossmeter.errors import Step
+    from lossmeter.observability.meter import Meter
     from lossmeter.settings import Settings
     from lossmeter.wire.oip import Request, Tensor
 
@@ -79,7 +80,7 @@ def inputs(model: str) -> dict[str, tuple[int, ...]]:
     return shapes | dict.fromkeys(("targets", *_VECTORS, *own_tensors(engine.LOSSES[model])), (-1,))
 
 
-def infer(model: str, request: Request, settings: Settings) -> list[Output]:
+def infer(model: str, request: Request, settings: Settings, meter: Meter) -> list[Output]:
     """The outputs of a model for a request, in the order in which it asks for them.
 
     Raises:
@@ -91,9 +92,10 @@ def infer(model: str, request: Request, settings: Settings) -> list[Output]:
     loss = {"name": model} | _own(model, options, arrays)
     parts = {OUTPUTS[name].part for name in wanted}
     include = tuple(part for part in get_args(Part) if part in parts)
-    arguments: dict[str, Any] = options | arrays
+    labels = options.pop("labels", None)
+    arguments: dict[str, Any] = options | arrays | {"loss": loss, "include": include}
     try:
-        scores = engine.score(loss=loss, include=include, threads=settings.threads, **arguments)
+        scores = meter.score(arguments, labels)
     except InvalidInputError as error:
         raise _renamed(error, request.inputs) from None
     return [Output(name, OUTPUTS[name].read(scores), binary) for name, binary in wanted.items()]

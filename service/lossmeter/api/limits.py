@@ -15,7 +15,7 @@ from lossmeter.api.access.callers import CALLER
 from lossmeter.api.paths import STREAM_PATH, is_open, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -35,12 +35,12 @@ class Limits:
     """Bounds the bytes of one body, the bytes of all bodies in flight, and the requests of one caller.
 
     Attributes:
-        in_flight: bytes of bodies that are being read or scored.
         settings: the limits.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.in_flight = 0
+    def __init__(self, app: ASGIApp, settings: Settings, told: Callable[[int], None]) -> None:
+        self._in_flight = 0
+        self._told = told
         self.settings = settings
         self._app = app
         self._callers: Counter[object] = Counter()
@@ -57,6 +57,16 @@ class Limits:
         except HTTPException as refusal:
             share.is_refused = True
             await errors.of(refusal, scope)(scope, receive, share.send)
+
+    @property
+    def in_flight(self) -> int:
+        """Bytes of bodies that are being read or scored; changes are told to whoever counts."""
+        return self._in_flight
+
+    @in_flight.setter
+    def in_flight(self, size: int) -> None:
+        self._in_flight = size
+        self._told(size)
 
     @contextmanager
     def _caller(self, scope: Scope) -> Iterator[None]:

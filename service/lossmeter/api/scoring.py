@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lossmeter.api.schemas.divergence import DivergenceRequest
     from lossmeter.api.schemas.softmax import SoftmaxRequest
     from lossmeter.engine import Scores
+    from lossmeter.observability.meter import Meter
     from lossmeter.settings import Settings
 
 D = TypeVar("D", bound=documents.Document)
@@ -46,15 +47,16 @@ def answer(document: object, settings: Settings) -> dict[str, Any]:
     return score(read(ScoreRequest, document, settings), settings)
 
 
-def score(request: ScoreRequest, settings: Settings) -> dict[str, Any]:
+def score(request: ScoreRequest, settings: Settings, meter: Meter | None = None) -> dict[str, Any]:
     """Loss, gradients and what else was asked for."""
-    scores = scored(request, settings)
+    scores = scored(request, settings, meter)
     return answers.with_state(told(scores, request), scores.state, request)
 
 
-def scored(request: ScoreRequest, settings: Settings) -> Scores:
-    """The engine's scores of a request."""
-    return engine.score(**answers.arguments(request), threads=settings.threads)
+def scored(request: ScoreRequest, settings: Settings, meter: Meter | None = None) -> Scores:
+    """The engine's scores of a request; counted, if there is who counts."""
+    sent = answers.arguments(request)
+    return meter.score(sent, request.labels) if meter else engine.score(**sent, threads=settings.threads)
 
 
 def told(scores: Scores, request: ScoreRequest) -> dict[str, Any]:

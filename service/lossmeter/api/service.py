@@ -7,6 +7,7 @@ from typing import Self
 
 from lossmeter.api.work import Cores
 from lossmeter.engine.blocks import cores
+from lossmeter.observability.meter import Meter
 from lossmeter.settings import Settings
 
 
@@ -23,15 +24,17 @@ class Service:
 
     Attributes:
         settings: what the operator set.
+        meter: what counts.
         cores: as many large jobs run at a time as there are cores; more would only share caches and memory.
         readiness: what /health/ready tells.
     """
 
     settings: Settings
     cores: Cores
+    meter: Meter
     readiness: Readiness = field(default_factory=Readiness)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The parts as the settings want them."""
-        return cls(settings, Cores(cores(), settings.max_queue, settings.max_queue_seconds))
+        return cls(settings, Cores(cores(), settings.max_queue, settings.max_queue_seconds), Meter(settings))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from lossmeter.engine import State
+    from lossmeter.observability.meter import Meter
     from lossmeter.settings import Settings
     from lossmeter.wire.piece import Piece, Sink, Source
 
@@ -72,7 +73,9 @@ class Session:
         framer: what makes units of the bytes.
     """
 
-    def __init__(self, options: Mapping[str, Any], settings: Settings, content: str, answer: str) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917  - who asks, for what, in which form
+        self, options: Mapping[str, Any], settings: Settings, content: str, answer: str, meter: Meter | None = None
+    ) -> None:
         if isinstance(options.get("class_weights"), (str, dict)):
             detail = "a stream cannot be balanced, for its counts are known at its end; expected numbers"
             raise InvalidInputError.at("class_weights", detail=detail, value=options["class_weights"])
@@ -83,6 +86,7 @@ class Session:
                 detail = "the rows of a stream are in its body, not in the query"
                 raise InvalidInputError.at(name, detail=detail)
         self._settings = settings
+        self._meter = meter
         self._source = _SOURCES[content](settings, groups)
         self._sink = _SINKS[answer]()
         self._totals = Totals()
@@ -149,7 +153,7 @@ class Session:
         if hidden:
             options["include"] = [*options["include"], "losses"]
         request = scoring.read(ScoreRequest, piece.arrays | options, self._settings)
-        scores = scoring.scored(request, self._settings)
+        scores = scoring.scored(request, self._settings, self._meter)
         document = scoring.told(scores, request)
         self._totals.add(document, piece)
         if scores.state is not None:

@@ -12,6 +12,7 @@ import lossmeter
 from lossmeter.api.access.rates import shared_by_workers
 from lossmeter.cli import listen
 from lossmeter.cli.environment import settings
+from lossmeter.observability.workers import counting_together
 from lossmeter.serving.config import Config
 from lossmeter.serving.pool import Pool
 from lossmeter.serving.server import Server
@@ -62,5 +63,5 @@ def _serve_one(config: Config, sockets: list[socket.socket]) -> int:
 
 
 def _serve_many(config: Config, sockets: list[socket.socket]) -> int:
-    with shared_by_workers():
+    with shared_by_workers(), counting_together():
         return Pool(config, sockets).run()

@@ -14,6 +14,7 @@ from pydantic import ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from lossmeter.settings.access import AccessSettings
+from lossmeter.settings.observability import ObservabilitySettings
 from lossmeter.settings.service import PREFIX
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class InvalidSettingsError(ValueError):
     """A setting is unknown or out of range; one line says which, and what would be accepted."""
 
 
-class Settings(AccessSettings):
+class Settings(ObservabilitySettings, AccessSettings):
     """Everything that can be set, with its default, range and unit."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")

@@ -30,6 +30,7 @@ OPTIONS: Final = (
     "unit",
     "epsilon",
     "tolerance",
+    "labels",
 )
 """The fields of /v1/score that are parameters here."""
 

@@ -79,7 +79,7 @@ class Exchange:
         request = oip.read_request(body if whole else memoryview(body)[start:], self._header_length, limits)
         if whole:
             body.clear()  # nothing is a view of it, and its memory can go now
-        outputs = inference.infer(model, request, settings)
+        outputs = inference.infer(model, request, settings, self._service.meter)
         head = {"model_name": model, "model_version": inference.VERSION}
         return oip.write_answer(head | ({} if request.id is None else {"id": request.id}), outputs)
 

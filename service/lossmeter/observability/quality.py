@@ -1,0 +1,128 @@
+"""What a scored batch adds to the series of its labels: a number for each place in the row that it changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from lossmeter.engine import score
+from lossmeter.engine.judgement import judge
+from lossmeter.engine.losses import make_loss
+from lossmeter.engine.options import nats_per
+from lossmeter.observability.catalogue import NATS, QUALITY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lossmeter.engine import Scores
+    from lossmeter.engine.arrays import Floats, Mask, Vector
+
+    Counted = tuple[int, float]
+
+INPUTS: Final = ("logits", "probabilities", "log_probabilities")
+
+_ROWS: Final = ("targets", "sample_weights")
+_OPTIONS: Final = ("loss", "label_smoothing", "ignore_index", "temperature", "normalization", "epsilon", "tolerance")
+
+_PLACE: Final = QUALITY.places
+_BUCKETS: Final = _PLACE["lossmeter_row_loss_nats"]
+_SUM: Final = _BUCKETS + len(NATS) + 1
+_BOUNDS: Final = np.array(NATS)
+
+
+def predictions(arguments: Mapping[str, Any]) -> tuple[str, Floats]:
+    """Which of the three inputs a batch has, and the array."""
+    name = next(name for name in INPUTS if name in arguments)
+    return name, arguments[name]
+
+
+def counted(arguments: Mapping[str, Any], scores: Scores, *, judged: bool, threads: int | None) -> Iterator[Counted]:
+    """What changes, and by how much.
+
+    Args:
+        arguments: what the engine was told.
+        scores: what it answered, with the losses.
+        judged: whether the predictions themselves are looked at, which is a pass over them.
+        threads: how many may work.
+    """
+    nats = nats_per(scores.unit)
+    yield _PLACE["lossmeter_rows_scored"], scores.count
+    if scores.ignored:
+        yield _PLACE["lossmeter_rows_ignored"], scores.ignored
+    if scores.losses is not None and scores.count:
+        yield from _of_losses(arguments, scores, scores.losses, nats)
+    if scores.kl is not None:
+        yield from _of_divergences(scores.kl.kl_divergence, scores.ignored, nats)
+    if scores.gradients is not None:
+        factor = scores.denominator if scores.reduction == "mean" else 1.0
+        yield _PLACE["lossmeter_gradient_norm"], _norms(scores.gradients) * factor * nats
+        yield _PLACE["lossmeter_gradient_rows"], scores.count
+    if judged:
+        yield from _of_predictions(arguments, threads)
+
+
+def _of_losses(
+    arguments: Mapping[str, Any], scores: Scores, sent: Vector, nats: float
+) -> Iterator[Counted]:
+    losses = sent if nats == 1 else sent * nats
+    weight = scores.denominator
+    total = float(np.add.reduce(losses, dtype=np.float64))
+    if not np.isfinite(total):
+        finite = np.isfinite(losses)
+        total = float(np.add.reduce(losses, where=finite, dtype=np.float64))
+        weight -= _weight(arguments, scores, ~finite)
+        yield _PLACE["lossmeter_losses_not_finite"], len(losses) - int(np.count_nonzero(finite))
+    yield _PLACE["lossmeter_loss_nats"], total
+    yield _PLACE["lossmeter_loss_weight"], weight
+    yield _SUM, total
+    counts = np.bincount(np.searchsorted(_BOUNDS, losses), minlength=len(NATS) + 1).tolist()
+    counts[0] -= scores.ignored  # their losses are 0
+    for place, count in enumerate(counts, start=_BUCKETS):
+        if count:
+            yield place, count
+
+
+def _weight(arguments: Mapping[str, Any], scores: Scores, rows: Mask) -> float:
+    """What rows of infinite loss weigh in the denominator: they are few, so they are scored once more, alone."""
+    own = {name: arguments[name] for name in _OPTIONS if name in arguments}
+    own |= {name: arguments[name][rows] for name in (*INPUTS, *_ROWS) if name in arguments}
+    return score(**own, class_weights=scores.class_weights, include=()).denominator
+
+
+def _of_divergences(divergences: Vector, ignored: int, nats: float) -> Iterator[Counted]:
+    rows, total = len(divergences) - ignored, float(np.add.reduce(divergences, dtype=np.float64))
+    if not np.isfinite(total):
+        finite = np.isfinite(divergences)
+        rows -= len(divergences) - int(np.count_nonzero(finite))
+        total = float(np.add.reduce(divergences, where=finite, dtype=np.float64))
+    yield _PLACE["lossmeter_kl_nats"], total * nats
+    yield _PLACE["lossmeter_kl_rows"], rows
+
+
+def _norms(gradients: Floats) -> float:
+    """Σ over rows of the Euclidean norm."""
+    if gradients.ndim == 1:
+        return float(np.add.reduce(np.abs(gradients), dtype=np.float64))
+    squares = np.einsum("ij,ij->i", gradients, gradients)
+    return float(np.add.reduce(np.sqrt(squares, out=squares), dtype=np.float64))
+
+
+def _of_predictions(arguments: Mapping[str, Any], threads: int | None) -> Iterator[Counted]:
+    kind, values = predictions(arguments)
+    binary = make_loss(arguments.get("loss", "cross_entropy")).binary
+    if binary and values.ndim > 1:
+        return  # labels, each of them right or wrong by itself: there is no one class
+    found = judge(
+        kind,
+        values,
+        arguments["targets"],
+        ignore_index=arguments.get("ignore_index"),
+        temperature=arguments.get("temperature", 1.0),
+        threads=threads,
+    )
+    yield _PLACE["lossmeter_entropy_nats"], found.entropy
+    yield _PLACE["lossmeter_confidence"], found.confidence
+    yield _PLACE["lossmeter_confidence_rows"], found.rows
+    yield _PLACE["lossmeter_correct_rows"], found.correct
+    yield _PLACE["lossmeter_classified_rows"], found.classified

@@ -1,0 +1,89 @@
+"""What is known of a request while it is answered: written by those who do the work, read by metrics and logs."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+PHASES: Final = ("read", "parse", "compute", "encode", "write")
+"""What the time of a request goes to: its body arrives, becomes arrays, is scored, becomes bytes, leaves."""
+
+UNKNOWN: Final = "other"
+"""The route of what is no endpoint."""
+
+
+class Record:
+    """One request.
+
+    Attributes:
+        begun: when it began, by ``perf_counter``.
+        method: as sent.
+        route: the template of the endpoint, or ``UNKNOWN``.
+        status: of the answer; 0 until it begins.
+        request_id: by which callers and logs call it.
+        trace_id: the trace that it is part of; empty if none is known.
+        received: bytes of its body.
+        sent: bytes of the answer's.
+        rows: that were scored or ignored.
+        classes: columns of the last batch.
+        loss: the name of the last loss.
+        error: the type of what went wrong.
+        seconds: by phase.
+    """
+
+    __slots__ = (
+        "begun",
+        "classes",
+        "error",
+        "loss",
+        "method",
+        "received",
+        "request_id",
+        "route",
+        "rows",
+        "seconds",
+        "sent",
+        "status",
+        "trace_id",
+    )
+
+    def __init__(self, method: str = "", route: str = UNKNOWN, request_id: str = "", trace_id: str = "") -> None:
+        self.begun = perf_counter()
+        self.method = method
+        self.route = route
+        self.request_id = request_id
+        self.trace_id = trace_id
+        self.status = self.received = self.sent = self.rows = self.classes = 0
+        self.loss = self.error = ""
+        self.seconds = dict.fromkeys(PHASES, 0.0)
+
+
+CURRENT: ContextVar[Record | None] = ContextVar("lossmeter.record", default=None)
+"""The request that this is done for, in threads as well."""
+
+
+class Phase:
+    """The time in this block belongs to a phase of the current request, less what belongs to phases inside it."""
+
+    __slots__ = ("_before", "_begun", "_name", "_record")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._record = CURRENT.get()
+        if self._record is not None:
+            self._before = sum(self._record.seconds.values())
+            self._begun = perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        record = self._record
+        if record is not None:
+            took, inside = perf_counter() - self._begun, sum(record.seconds.values()) - self._before
+            record.seconds[self._name] += max(took - inside, 0.0)
