@@ -199,6 +199,8 @@ def default_of(value: object) -> str:
     """A default as one would set it."""
     if value in (None, ()):
         return "not set"
+    if isinstance(value, tuple):
+        value = ",".join(value)
     return f"`{str(value).lower() if isinstance(value, bool) else value}`" if value != "" else "empty"
 
 

@@ -67,7 +67,9 @@ def test_a_lock_has_hashes_and_no_address(lock: Path) -> None:
     [
         (
             LOCKS[0],
-            project()["project"]["dependencies"] + project()["project"]["optional-dependencies"]["jwt"],
+            project()["project"]["dependencies"]
+            + project()["project"]["optional-dependencies"]["jwt"]
+            + project()["project"]["optional-dependencies"]["otel"],
         ),
         (LOCKS[1], project()["build-system"]["requires"]),
     ],

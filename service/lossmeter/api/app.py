@@ -21,7 +21,7 @@ from lossmeter.api.limits import Limits
 from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
 from lossmeter.api.process import settle
 from lossmeter.api.service import Readiness, Service
-from lossmeter.api.watch import Watch
+from lossmeter.api.watch import Watch, is_silent
 from lossmeter.observability.log import Requests
 from lossmeter.settings import Settings
 
@@ -52,6 +52,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_name,
         lifespan=_lifespan,
         middleware=_middleware(service),
+        # Environment variables name where spans and metrics go; without them nothing is made. Its log events would
+        # carry messages of errors, which may repeat what was sent.
+        telemetry={"auto_configure": True, "operation_spans": False, "logs": False, "exclude": is_silent},
     )
     app.state.service = service
     add_error_handlers(app)

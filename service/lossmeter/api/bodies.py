@@ -25,6 +25,7 @@ from lossmeter.api.formats import READERS, WRITERS, Job
 from lossmeter.api.limits import SHARE
 from lossmeter.api.negotiation import JSON
 from lossmeter.errors import InvalidInputError, MalformedBodyError
+from lossmeter.observability.record import in_phase
 from lossmeter.wire import json
 from lossmeter.wire.chunks import chunked
 from lossmeter.wire.piece import Piece
@@ -93,7 +94,7 @@ class DocumentRequest(Request):
         """The body as the endpoint's model."""
         await self.body()
         try:
-            return await self._begin(self._read)
+            return await self._begin(in_phase("parse", self._read))
         except Exception as error:
             raise RefusedBodyError(error) from error
 
@@ -101,7 +102,7 @@ class DocumentRequest(Request):
         """Computes a document and writes it, off the event loop if the request was large."""
         if self._is_large:
             await self._check_caller()
-        document = await self._run(lambda: self._blamed(compute))
+        document = await self._run(lambda: self._blamed(compute), "compute")
         response = await (self._in_json(document) if self._answer == JSON else self._in_binary(document))
         response.headers.update(negotiation.VARY)
         return response
@@ -140,10 +141,9 @@ class DocumentRequest(Request):
 
         return StreamingResponse(sent(), media_type=media_type, headers=headers)
 
-    async def _run(self, work: Callable[[], T]) -> T:
-        if not self._is_large:
-            return work()
-        return await self.service.cores.go_on(work)
+    async def _run(self, work: Callable[[], T], phase: str = "encode") -> T:
+        timed = in_phase(phase, work)
+        return await self.service.cores.go_on(timed) if self._is_large else timed()
 
     async def _begin(self, work: Callable[[], T]) -> T:
         if not self._is_large:

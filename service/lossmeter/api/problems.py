@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from lossmeter.api.paths import is_inference
 from lossmeter.errors import ABSENT
+from lossmeter.observability.record import CURRENT
 from lossmeter.wire.json import TooLargeNumber
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def response(  # noqa: PLR0913 - the members of a problem
         "status": status,
         "detail": cut(detail, LONGEST_DETAIL),
         "instance": cut(quote(scope.get("path", "")), LONGEST_POINTER),
+        **_ids(),
         **(members or {}),
     }
     listed = list(errors)
@@ -71,6 +73,14 @@ def response(  # noqa: PLR0913 - the members of a problem
         if len(body) <= LARGEST_ANSWER or not listed:
             return Response(body, status, headers, MEDIA_TYPE)
         listed.pop()
+
+
+def _ids() -> dict[str, str]:
+    """By what the request is called in our log, and in the caller's trace if there is one."""
+    record = CURRENT.get()
+    if record is None:
+        return {}
+    return {"request_id": record.request_id} | ({"trace_id": record.trace_id} if record.trace_id else {})
 
 
 def _of_inference(status: int, detail: str, headers: Mapping[str, str] | None) -> Response:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from starlette.exceptions import HTTPException
 
 from lossmeter.errors import InvalidInputError, MalformedBodyError, TooLargeError
 from lossmeter.observability.record import CURRENT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BY_ERROR: Final[Mapping[type[Exception], str]] = {
     MalformedBodyError: "malformed_body",

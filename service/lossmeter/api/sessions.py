@@ -12,6 +12,7 @@ from lossmeter.api.schemas.score import ScoreRequest
 from lossmeter.api.schemas.state import encoded
 from lossmeter.engine import merge
 from lossmeter.errors import InvalidInputError, LossmeterError, TooLargeError
+from lossmeter.observability.record import Phase
 from lossmeter.wire import ndjson
 from lossmeter.wire.chunks import chunked
 from lossmeter.wire.piece import Groups
@@ -73,8 +74,13 @@ class Session:
         framer: what makes units of the bytes.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917  - who asks, for what, in which form
-        self, options: Mapping[str, Any], settings: Settings, content: str, answer: str, meter: Meter | None = None
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        settings: Settings,
+        content: str,
+        answer: str,
+        meter: Meter | None = None,
     ) -> None:
         if isinstance(options.get("class_weights"), (str, dict)):
             detail = "a stream cannot be balanced, for its counts are known at its end; expected numbers"
@@ -103,7 +109,8 @@ class Session:
         pieces = self._source.pieces(unit)
         while True:
             try:
-                piece = next(pieces, None)
+                with Phase("parse"):
+                    piece = next(pieces, None)
             except LossmeterError as error:
                 self._blame(self._source.row_of(error))
                 raise
@@ -139,7 +146,9 @@ class Session:
             self._blame(None if piece.lines is None else 0)
             raise
         if document is not None:
-            yield from chunked(self._sink.write(document, piece))
+            with Phase("encode"):
+                written = self._sink.write(document, piece)
+            yield from chunked(written)
 
     def _scored(self, piece: Piece) -> dict[str, Any] | None:
         """The scores of a piece, counted; None if it has no rows."""

@@ -52,7 +52,9 @@ async def respond(request: Request, content: str, answer: str) -> Response:
         raise HTTPException(505, "A stream is answered in chunks, which HTTP/1.0 does not know.")
     service: Service = request.scope["app"].state.service
     options = query.merged({}, query.options(request.scope["query_string"]), ScoreRequest)
-    session = await service.cores.begin(lambda: Session(options, service.settings, content, answer, service.meter))
+    session = await service.cores.begin(
+        lambda: Session(options, service.settings, content, answer, service.meter)
+    )
     wanted = coding.for_answer(request.headers, answer)
     parts = _encoded(_parts(request, session, service), wanted)
     try:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 import re
-from typing import TYPE_CHECKING, Final
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi.routing import iter_route_contexts
 
 from lossmeter.api import reasons
 from lossmeter.api.access import scopes
 from lossmeter.api.paths import path_of
+from lossmeter.observability import traces
 from lossmeter.observability.record import CURRENT, UNKNOWN, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, MutableMapping, Sequence
 
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,7 +30,14 @@ SILENT: Final = (*scopes.PROBES, *scopes.METRICS)
 # RFC 9110, section 5.5, without what a log or a shell could stumble over; of callers that name requests at all.
 _REQUEST_ID: Final = re.compile(rb"[\x21-\x7e]{1,128}")
 # W3C Trace Context, section 3.2.2: version, trace, parent, flags; all zeros is no trace.
-_TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT: Final = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?"
+)
+
+
+def is_silent(scope: MutableMapping[str, Any]) -> bool:
+    """Whether nobody wants to hear of this request."""
+    return path_of(scope) in SILENT
 
 
 class Watch:
@@ -54,7 +63,7 @@ class Watch:
         token = CURRENT.set(record)
         self.meter.begun()
         try:
-            await self._app(scope, _Ears(record, receive).receive, _Mouth(record, send, scope).send)
+            await self._app(scope, _Ears(record, receive).receive, _Mouth(record, send).send)
         finally:
             CURRENT.reset(token)
             record.error = record.error or reasons.of_status(record.status)
@@ -67,14 +76,19 @@ class Watch:
     def _record(self, scope: Scope) -> Record:
         if self._template is None:
             self._template = templates(scope["app"].routes)
-        request_id = trace = b""
+        record = Record(scope["method"], self._template(path_of(scope)))
         for name, value in scope["headers"]:
             if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-                request_id = value
+                record.request_id = value.decode()
             elif name == b"traceparent" and (found := _TRACEPARENT.fullmatch(value)):
-                trace = found[1]
-        name = (request_id or trace).decode() or f"{random.getrandbits(128):032x}"  # noqa: S311 - a name, no secret
-        return Record(scope["method"], self._template(path_of(scope)), name, trace.decode())
+                record.trace_id, record.traceparent = found[1].decode(), value.decode()
+        recorded = traces.current()
+        if recorded is not None:
+            record.is_traced = True
+            record.trace_id, record.traceparent = recorded
+        if not record.request_id:
+            record.request_id = record.trace_id or f"{random.getrandbits(128):032x}"
+        return record
 
 
 class _Ears:
@@ -85,7 +99,9 @@ class _Ears:
         self._receive = receive
 
     async def receive(self) -> Message:
+        begun = perf_counter()
         message = await self._receive()
+        self._record.seconds["read"] += perf_counter() - begun
         self._record.received += len(message.get("body", b""))
         return message
 
@@ -93,23 +109,23 @@ class _Ears:
 class _Mouth:
     """What is sent, counted, under the request's id and in its trace."""
 
-    def __init__(self, record: Record, send: Send, scope: Scope) -> None:
+    def __init__(self, record: Record, send: Send) -> None:
         self._record = record
         self._send = send
-        self._scope = scope
 
     async def send(self, message: Message) -> None:
         record = self._record
         if message["type"] == "http.response.start":
             record.status = message["status"]
             added = [(b"x-request-id", record.request_id.encode())]
-            if record.trace_id:
-                sent = next(value for name, value in self._scope["headers"] if name == b"traceparent")
-                added.append((b"traceparent", sent))
+            if record.traceparent:
+                added.append((b"traceparent", record.traceparent.encode()))
             message = {**message, "headers": [*message.get("headers", ()), *added]}
         else:
             record.sent += len(message.get("body", b""))
+        begun = perf_counter()
         await self._send(message)
+        record.seconds["write"] += perf_counter() - begun
 
 
 def templates(routes: Sequence[BaseRoute]) -> Callable[[str], str]:

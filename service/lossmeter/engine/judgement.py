@@ -1,7 +1,7 @@
 """What predictions are like, whatever they are scored by: how unsure, how confident, how often right.
 
-For monitoring: sums in plain double precision, in one pass over the predictions. The metrics of ``measure`` say the same
-and more, to the last digit, at several times the cost.
+For monitoring: sums in plain double precision, in one pass over the predictions. The metrics of ``measure`` say the
+same and more, to the last digit, at several times the cost.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every metric: its name, what it says, and in which row of which table it is counted.
 
-A table is what shares its labels, and so a row of numbers in the ``store``. Names end in their unit; what only grows ends
-in ``_total``. Labels are of few values: a route is its template, never a path.
+A table is what shares its labels, and so a row of numbers in the ``store``. Names end in their unit; what only grows
+ends in ``_total``. Labels are of few values: a route is its template, never a path.
 """
 
 from __future__ import annotations
@@ -134,12 +134,21 @@ QUALITY: Final = Table(
         _counter("lossmeter_loss_nats", "Sum of the weighted losses of rows, where they are finite."),
         _counter("lossmeter_loss_weight", "Weight of those rows: loss per weight is the mean loss."),
         _counter("lossmeter_losses_not_finite", "Rows whose loss is infinite: a certain miss."),
-        Metric("lossmeter_row_loss_nats", "histogram", "Weighted losses of rows; the sum is of finite ones.", NATS),
+        Metric(
+            "lossmeter_row_loss_nats",
+            "histogram",
+            "Weighted losses of rows; the sum is of finite ones.",
+            NATS,
+        ),
         _counter("lossmeter_kl_nats", "Sum of KL(truth‖prediction), where it is finite, of answers with kl."),
         _counter("lossmeter_kl_rows", "Rows that it is summed over."),
-        _counter("lossmeter_gradient_norm", "Sum of the norms of rows' own gradients, of answers with gradients."),
+        _counter(
+            "lossmeter_gradient_norm", "Sum of the norms of rows' own gradients, of answers with gradients."
+        ),
         _counter("lossmeter_gradient_rows", "Rows that it is summed over."),
-        _counter("lossmeter_entropy_nats", "Sum of the entropies of the predictions of requests with labels."),
+        _counter(
+            "lossmeter_entropy_nats", "Sum of the entropies of the predictions of requests with labels."
+        ),
         _counter("lossmeter_confidence", "Sum of their largest probabilities."),
         _counter("lossmeter_confidence_rows", "Rows that both are summed over."),
         _counter("lossmeter_correct_rows", "Rows among those below whose prediction is the truth."),

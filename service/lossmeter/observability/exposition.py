@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from functools import partial
 from itertools import accumulate
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -11,11 +12,12 @@ from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
+)
+from prometheus_client.core import (
     Metric as Family,
 )
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 
 from lossmeter.observability.catalogue import TABLES
 
@@ -71,13 +73,16 @@ def _summed(snapshots: Iterable[Snapshot]) -> dict[Key, list[float]]:
                 continue
             so_far = found.get(key)
             is_fact = key[0] == "build"
-            found[key] = row if so_far is None or is_fact else [a + b for a, b in zip(so_far, row, strict=True)]
+            found[key] = (
+                row if so_far is None or is_fact else [a + b for a, b in zip(so_far, row, strict=True)]
+            )
     return found
 
 
 def _of_table(table: Table, labels: Sequence[str], rows: dict[Key, list[float]]) -> Iterator[Family]:
     families = {
-        metric.name: _FAMILIES[metric.kind](metric.name, metric.help, labels=labels) for metric in table.metrics
+        metric.name: _FAMILIES[metric.kind](metric.name, metric.help, labels=labels)
+        for metric in table.metrics
     }
     for values, row in sorted(rows.items()):
         for metric, numbers in table.read(row):
@@ -88,7 +93,7 @@ def _of_table(table: Table, labels: Sequence[str], rows: dict[Key, list[float]])
 def _add(family: Family, metric: Metric, labels: Sequence[str], numbers: list[float]) -> None:
     if isinstance(family, HistogramMetricFamily):
         *counts, total = numbers
-        ends = [floatToGoString(bound) for bound in metric.bounds] + ["+Inf"]
+        ends = [str(bound) for bound in metric.bounds] + ["+Inf"]
         family.add_metric(labels, list(zip(ends, accumulate(counts), strict=True)), total)
     elif isinstance(family, (CounterMetricFamily, GaugeMetricFamily)):
         family.add_metric(labels, numbers[0])
@@ -98,10 +103,9 @@ def _of_processes(snapshots: Iterable[Snapshot]) -> Iterator[Family]:
     """CPU, memory and open files of every living worker, told apart by the number of its file."""
     families: dict[str, Family] = {}
     for snapshot in snapshots:
-        if snapshot.process is None or not os.path.isdir("/proc"):
+        if snapshot.process is None or not Path("/proc").is_dir():
             continue
-        process = snapshot.process
-        for family in ProcessCollector(pid=lambda process=process: process, registry=None).collect():
+        for family in ProcessCollector(pid=partial(int, snapshot.process), registry=None).collect():
             merged = families.setdefault(family.name, Family(family.name, family.documentation, family.type))
             for sample in family.samples:
                 merged.add_sample(sample.name, {"worker": str(snapshot.slot)}, sample.value)

@@ -16,8 +16,8 @@ LONGEST: Final = 64
 class Series:
     """The series of the allow-listed labels, up to a number of them.
 
-    A label that is not in the list is passed over; one that is not sent is empty. Those that come when there are as many
-    series as may be are counted together, under ``other``. Every process has its own cap, first come, first served.
+    A label that is not in the list is passed over; one that is not sent is empty. Those that come when there are as
+    many series as may be are counted together, under ``other``. Every process has its own cap.
     """
 
     def __init__(self, names: Sequence[str], most: int) -> None:

@@ -40,9 +40,6 @@ class Requests:
 def fields(record: Record) -> dict[str, Any]:
     """What a line says of a request, but for what there is nothing to say of."""
     seconds = perf_counter() - record.begun
-    spent = {name: took for name, took in record.seconds.items() if took}
-    if spent:
-        spent["write"] = max(seconds - sum(spent.values()), 0.0)
     found = {
         "request_id": record.request_id,
         "trace_id": record.trace_id,
@@ -50,7 +47,7 @@ def fields(record: Record) -> dict[str, Any]:
         "route": record.route,
         "status": record.status,
         "duration": round(seconds, 6),
-        **{name: round(took, 6) for name, took in spent.items()},
+        **{name: round(took, 6) for name, took in record.seconds.items() if took},
         "bytes_in": record.received,
         "bytes_out": record.sent,
         "rows": record.rows,
@@ -103,7 +100,9 @@ class Text(logging.Formatter):
 
 def _sentence(own: dict[str, Any]) -> str:
     head = f"{own['method']} {own['route']} {own['status']} {own['duration'] * 1000:.1f} ms"
-    rest = {name: value for name, value in own.items() if name not in {"method", "route", "status", "duration"}}
+    rest = {
+        name: value for name, value in own.items() if name not in {"method", "route", "status", "duration"}
+    }
     return " ".join([head, *(f"{name}={value}" for name, value in rest.items())])
 
 

@@ -51,7 +51,7 @@ class Meter:
         self._series = Series(settings.metric_labels, settings.metric_series)
         self._threads = settings.threads
         self._lock = threading.Lock()
-        self._rows: dict[tuple[str, ...], memoryview] = {}
+        self._rows: dict[tuple[str, ...], memoryview[float]] = {}
         self._load = self._row(LOAD)
         self._load[:] = memoryview(bytes(8 * LOAD.width)).cast("d")  # a worker that died left its own
         self._load[LOAD.places["lossmeter_bytes_in_flight_limit"]] = settings.max_bytes_in_flight
@@ -114,7 +114,7 @@ class Meter:
             _add(self._row(QUALITY, *self._series.of(labels), name), changes)
             _add(self._row(KERNEL, name), enumerate((seconds, len(values), values.size)))
 
-    def _row(self, table: Table, *labels: str) -> memoryview:
+    def _row(self, table: Table, *labels: str) -> memoryview[float]:
         key = (table.name, *labels)
         row = self._rows.get(key)
         if row is None:
@@ -122,6 +122,6 @@ class Meter:
         return row
 
 
-def _add(row: memoryview, changes: Iterable[tuple[int, float]]) -> None:
+def _add(row: memoryview[float], changes: Iterable[tuple[int, float]]) -> None:
     for place, more in changes:
         row[place] += more

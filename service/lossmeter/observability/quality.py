@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 INPUTS: Final = ("logits", "probabilities", "log_probabilities")
 
 _ROWS: Final = ("targets", "sample_weights")
-_OPTIONS: Final = ("loss", "label_smoothing", "ignore_index", "temperature", "normalization", "epsilon", "tolerance")
+_OPTIONS: Final = (
+    "loss",
+    "label_smoothing",
+    "ignore_index",
+    "temperature",
+    "normalization",
+    "epsilon",
+    "tolerance",
+)
 
 _PLACE: Final = QUALITY.places
 _BUCKETS: Final = _PLACE["lossmeter_row_loss_nats"]
@@ -37,7 +45,9 @@ def predictions(arguments: Mapping[str, Any]) -> tuple[str, Floats]:
     return name, arguments[name]
 
 
-def counted(arguments: Mapping[str, Any], scores: Scores, *, judged: bool, threads: int | None) -> Iterator[Counted]:
+def counted(
+    arguments: Mapping[str, Any], scores: Scores, *, judged: bool, threads: int | None
+) -> Iterator[Counted]:
     """What changes, and by how much.
 
     Args:
@@ -62,9 +72,7 @@ def counted(arguments: Mapping[str, Any], scores: Scores, *, judged: bool, threa
         yield from _of_predictions(arguments, threads)
 
 
-def _of_losses(
-    arguments: Mapping[str, Any], scores: Scores, sent: Vector, nats: float
-) -> Iterator[Counted]:
+def _of_losses(arguments: Mapping[str, Any], scores: Scores, sent: Vector, nats: float) -> Iterator[Counted]:
     losses = sent if nats == 1 else sent * nats
     weight = scores.denominator
     total = float(np.add.reduce(losses, dtype=np.float64))

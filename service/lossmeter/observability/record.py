@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from lossmeter.observability import traces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
+
+T = TypeVar("T")
 
 PHASES: Final = ("read", "parse", "compute", "encode", "write")
 """What the time of a request goes to: its body arrives, becomes arrays, is scored, becomes bytes, leaves."""
@@ -26,6 +31,8 @@ class Record:
         status: of the answer; 0 until it begins.
         request_id: by which callers and logs call it.
         trace_id: the trace that it is part of; empty if none is known.
+        traceparent: names our place in it to others; empty as well then.
+        is_traced: whether spans are recorded.
         received: bytes of its body.
         sent: bytes of the answer's.
         rows: that were scored or ignored.
@@ -39,6 +46,7 @@ class Record:
         "begun",
         "classes",
         "error",
+        "is_traced",
         "loss",
         "method",
         "received",
@@ -49,14 +57,19 @@ class Record:
         "sent",
         "status",
         "trace_id",
+        "traceparent",
     )
 
-    def __init__(self, method: str = "", route: str = UNKNOWN, request_id: str = "", trace_id: str = "") -> None:
+    def __init__(
+        self, method: str = "", route: str = UNKNOWN, request_id: str = "", trace_id: str = ""
+    ) -> None:
         self.begun = perf_counter()
         self.method = method
         self.route = route
         self.request_id = request_id
         self.trace_id = trace_id
+        self.traceparent = ""
+        self.is_traced = False
         self.status = self.received = self.sent = self.rows = self.classes = 0
         self.loss = self.error = ""
         self.seconds = dict.fromkeys(PHASES, 0.0)
@@ -69,7 +82,7 @@ CURRENT: ContextVar[Record | None] = ContextVar("lossmeter.record", default=None
 class Phase:
     """The time in this block belongs to a phase of the current request, less what belongs to phases inside it."""
 
-    __slots__ = ("_before", "_begun", "_name", "_record")
+    __slots__ = ("_before", "_begun", "_name", "_record", "_span")
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -77,6 +90,9 @@ class Phase:
     def __enter__(self) -> None:
         self._record = CURRENT.get()
         if self._record is not None:
+            self._span = traces.span(self._name) if self._record.is_traced else None
+            if self._span is not None:
+                self._span.__enter__()
             self._before = sum(self._record.seconds.values())
             self._begun = perf_counter()
 
@@ -87,3 +103,15 @@ class Phase:
         if record is not None:
             took, inside = perf_counter() - self._begun, sum(record.seconds.values()) - self._before
             record.seconds[self._name] += max(took - inside, 0.0)
+            if self._span is not None:
+                self._span.__exit__(kind, error, trace)
+
+
+def in_phase(name: str, work: Callable[[], T]) -> Callable[[], T]:
+    """The work, its time counted to a phase wherever it is done."""
+
+    def timed() -> T:
+        with Phase(name):
+            return work()
+
+    return timed

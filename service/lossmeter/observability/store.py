@@ -4,10 +4,10 @@
 twenty places. Here a row holds all the values that share their labels, as plain memory that is mapped from the file, so
 to count costs a twentieth of that.
 
-A file is ``used`` bytes, the process id, then entries: the length of the key, the number of values, the key as JSON, the
-values. Entries are only ever appended, and ``used`` grows when an entry is complete, so readers need no lock. The process
-that owns a file holds a lock on it, which ends with the process however it ends: the next worker goes on counting where
-a dead one stopped, and nobody believes the gauges of the dead.
+A file is ``used`` bytes, the process id, then entries: the length of the key, the number of values, the key as JSON,
+the values. Entries are only ever appended, and ``used`` grows when an entry is complete, so readers need no lock. The
+process that owns a file holds a lock on it, which ends with the process however it ends: the next worker goes on
+counting where a dead one stopped, and nobody believes the gauges of the dead.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import os
 import struct
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 Key = tuple[str, ...]
 """The name of a table, then the values of its labels."""
@@ -67,7 +67,7 @@ class Store:
             self._places[key] = place, width
         self._publish()
 
-    def row(self, key: Key, width: int) -> memoryview:
+    def row(self, key: Key, width: int) -> memoryview[float]:
         """The row of this key, all 0 if it is new; where there is no room, one that nobody reads."""
         found = self._places.get(key)
         if found is None:
@@ -98,9 +98,7 @@ class Store:
     def _claimed(self, folder: Path) -> mmap.mmap:
         """The first file that is nobody's; the lock lives as long as this descriptor."""
         for slot in count():
-            self._file = os.open(
-                folder / f"{slot}{SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            self._file = os.open(folder / f"{slot}{SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             if _lock(self._file):
                 os.ftruncate(self._file, SIZE)
                 return mmap.mmap(self._file, SIZE)
@@ -123,7 +121,7 @@ def _read(path: Path) -> Snapshot:
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         is_dead = _lock(file)
-        used, process = _HEAD.unpack((os.pread(file, _HEAD.size, 0) or bytes(_HEAD.size)))
+        used, process = _HEAD.unpack(os.pread(file, _HEAD.size, 0) or bytes(_HEAD.size))
         return Snapshot(
             int(path.stem), None if is_dead else process, _rows(memoryview(os.pread(file, used, 0)))
         )
@@ -133,7 +131,7 @@ def _read(path: Path) -> Snapshot:
 
 def _rows(content: memoryview) -> dict[Key, list[float]]:
     return {
-        key: content[place : place + width * _DOUBLE].cast("d").tolist()
+        key: list(content[place : place + width * _DOUBLE].cast("d"))
         for key, place, width in _entries(content)
     }
 

@@ -44,7 +44,9 @@ class ObservabilitySettings(BaseSettings):
     def _labels_can_be_exported(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
             if not _LABEL.fullmatch(name):
-                raise ValueError(f"{name!r:.40} is no name of a label: letters, digits and _ are, not __ at first")
+                raise ValueError(
+                    f"{name!r:.40} is no name of a label: letters, digits and _ are, not __ at first"
+                )
             if name in _TAKEN:
                 raise ValueError(f"{name} is a label that every series has from us or from Prometheus")
         if len(set(names)) < len(names):

@@ -31,4 +31,6 @@ async def score(
     costs the same whether it is sent as an index or as one-hot, and with `mean`, loss × denominator is the
     sum of `losses`.
     """
-    return await request.answer(lambda: scoring.score(document, request.service.settings, request.service.meter))
+    return await request.answer(
+        lambda: scoring.score(document, request.service.settings, request.service.meter)
+    )

@@ -14,6 +14,7 @@ from lossmeter.api import coding, inference, negotiation
 from lossmeter.api.bodies import INLINE_BYTES
 from lossmeter.api.limits import SHARE
 from lossmeter.api.v2 import codings
+from lossmeter.observability.record import Phase, in_phase
 from lossmeter.wire import oip
 
 if TYPE_CHECKING:
@@ -69,19 +70,24 @@ class Exchange:
         return await self._service.cores.begin(work) if self._is_large else work()
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await self._service.cores.go_on(work) if self._is_large else work()
+        timed = in_phase("encode", work)
+        return await self._service.cores.go_on(timed) if self._is_large else timed()
 
     def _work(self, model: str, body: bytearray, start: int) -> oip.Answer:
         """Reads, computes and begins to write."""
         settings = self._service.settings
         limits = oip.Limits(settings.max_elements, settings.max_depth)
         whole = self._header_length is None
-        request = oip.read_request(body if whole else memoryview(body)[start:], self._header_length, limits)
+        with Phase("parse"):
+            request = oip.read_request(
+                body if whole else memoryview(body)[start:], self._header_length, limits
+            )
         if whole:
             body.clear()  # nothing is a view of it, and its memory can go now
         outputs = inference.infer(model, request, settings, self._service.meter)
         head = {"model_name": model, "model_version": inference.VERSION}
-        return oip.write_answer(head | ({} if request.id is None else {"id": request.id}), outputs)
+        with Phase("encode"):
+            return oip.write_answer(head | ({} if request.id is None else {"id": request.id}), outputs)
 
     async def _response(self, answer: oip.Answer) -> Response:
         headers = {"Vary": "Accept-Encoding"}
