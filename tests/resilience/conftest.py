@@ -10,9 +10,11 @@ from resilience.targets import Target, probe
 from servers import running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from _pytest.terminal import TerminalReporter
+
+    Tell = Callable[[str, Mapping[str, float]], None]
 
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -31,10 +33,10 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.C
 
 
 @pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str, dict[str, float]], None]:
+def tell(request: pytest.FixtureRequest) -> Tell:
     """Notes figures of a fault for the summary."""
 
-    def note(fault: str, figures: dict[str, float]) -> None:
+    def note(fault: str, figures: Mapping[str, float]) -> None:
         told = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
         request.config.stash[FIGURES].append(f"{fault}: {told}")
 

@@ -83,7 +83,7 @@ class Target:
             connection.request("POST", self.path, body, JSON | (headers or {}))
             response = connection.getresponse()
             read = response.read()
-            found = dict(response.getheaders())
+            found = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, read, time.perf_counter() - started, found)
         except (OSError, http.client.HTTPException) as error:
             return Answer(0, repr(error).encode(), time.perf_counter() - started, {})
@@ -122,7 +122,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and after how many seconds."""
+    """What came back, after how many seconds, and its headers by their names in small letters."""
 
     status: int
     body: bytes

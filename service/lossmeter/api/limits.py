@@ -6,7 +6,6 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import anyio
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
@@ -25,10 +24,6 @@ SHARE: Final = "lossmeter.share"
 """Where a request's scope has its ``Share``."""
 
 RETRY_AFTER: Final = {"Retry-After": "1"}
-
-# Clients that send and read by turns lose the answer with the connection, so nearly every body is waited for.
-LINGER_BYTES: Final = 256 * 1024 * 1024
-LINGER_SECONDS: Final = 2.0
 
 
 class Limits:
@@ -146,19 +141,12 @@ class Share:
             raise self._refusal(413, f"The stream is longer than {most} bytes.")
 
     async def send(self, message: Message) -> None:
-        """Sends; after a refusal, closes the connection, but not under a client that is still sending.
+        """Sends; after a refusal, closes the connection instead of reading on, and says so.
 
-        To close at once would reset the connection and lose the answer, so the whole answer goes out
-        first, then some of the body is read and dropped, and only then the server learns that the answer
-        is over.
+        The server sees to it that a client that is still sending can read the answer (``serving.protocol``).
         """
         if self.is_refused and message["type"] == "http.response.start":
             message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
-        if self.is_refused and message["type"] == "http.response.body" and not message.get("more_body"):
-            await self._send({**message, "more_body": True})
-            with anyio.move_on_after(LINGER_SECONDS):
-                await _drop(self._receive)
-            message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
 
     def _refusal(self, status: int, detail: str, headers: dict[str, str] | None = None) -> HTTPException:
@@ -170,12 +158,3 @@ def _declared_length(scope: Scope) -> int:
     """What Content-Length says; servers have refused what is no number."""
     length = Headers(scope=scope).get("content-length", "0")
     return int(length) if length.isdecimal() else 0
-
-
-async def _drop(receive: Receive) -> None:
-    """Reads a bounded amount of what is left of a body, and forgets it."""
-    left, more = LINGER_BYTES, True
-    while more and left > 0:
-        message = await receive()
-        left -= len(message.get("body", b""))
-        more = message.get("more_body", False)

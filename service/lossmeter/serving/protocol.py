@@ -15,7 +15,7 @@ a body, the lines of its chunks and the trailers, may be as long as a head, and 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 MOST_HEADERS: Final = 128
 MOST_HEAD_BYTES: Final = 64 * 1024
 
-LINGER_SECONDS: Final = 1.0
-"""How long what still comes is read and dropped after a refusal."""
+LINGER_SECONDS: Final = 2.0
+"""How long what still comes is dropped after an answer that does not wait for it."""
 
 _FRAMING: Final = 8
 """How many bytes of framing a byte of a body may have, for a chunk of one byte has five."""
@@ -137,6 +137,7 @@ class Protocol(HttpToolsProtocol):
         self._is_in_body = True
         self._sending.renew()
         super().on_headers_complete()
+        self.cycle.transport = cast("asyncio.Transport", _Exit(self))
         if self._is_leaving:
             self.cycle.keep_alive = False
 
@@ -200,14 +201,31 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def close(self) -> None:
+        """Closes once the answer is out, but not under a client that still sends.
+
+        That would reset the connection, and the answer would be lost. What still comes is dropped unread.
+        """
+        if not self._is_in_body or self.transport.is_closing():
+            self.transport.close()
+        else:
+            self._is_refused = True
+            self._linger()
+
     def _linger(self) -> None:
-        """Closes, but not under a client that still sends: that resets the connection, and the answer is lost."""
         if self.transport.can_write_eof():  # not with TLS
             self.transport.write_eof()
-            self.flow.resume_reading()
-            self.loop.call_later(LINGER_SECONDS, self.transport.close)
-        else:
-            self.transport.close()
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+class _Exit:
+    """The transport as an answer sees it, which closes it in our way."""
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+        self.close = protocol.close
 
 
 def _response(status: int) -> bytes:

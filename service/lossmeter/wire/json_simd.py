@@ -18,6 +18,7 @@ calls only, and one of them answers the probes. Therefore the blocks.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sized
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 import numpy as np
 import simdjson
 
-from lossmeter.errors import MalformedBodyError
+from lossmeter.errors import MalformedBodyError, TooLargeError
 from lossmeter.wire.ledger import MATRIX, ROW, VALUE, Ledger, shorten
 from lossmeter.wire.numbers import SPELLED, float64_of
 
@@ -40,6 +41,10 @@ _SATURATED: Final = (1 << 24) - 1
 _FAILURES: Final = 3
 _BLOCK: Final = 1 << 12
 _SMALL_BODY: Final = 1 << 20
+_ONE_LARGE: Final = threading.Lock()
+_WEIGHT: Final = 24
+"""Bytes that simdjson has for a value and its comma, or for the two brackets of a container."""
+_MOST_WEIGHT: Final = 384 << 20
 _UNDECIDED: Final = ("NUMBER_ERROR", "BIGINT_ERROR", "DEPTH_ERROR")
 _EMPTY: Final = object()
 
@@ -50,6 +55,26 @@ class UndecidedError(Exception):
 
 def read(body: bytes | bytearray, max_depth: int) -> object:
     """The document in the body, or UndecidedError, or what is wrong with it."""
+    if len(body) <= _SMALL_BODY:
+        return _read(body, max_depth)
+    _check_weight(body)
+    with (
+        _ONE_LARGE
+    ):  # the interpreter would let only one work at a time, but keep what all of them have parsed
+        return _read(body, max_depth)
+
+
+def _check_weight(body: bytes | bytearray) -> None:
+    """Refuse what simdjson would need too much memory for: it has an index and a tape of all that it finds."""
+    containers = body.count(b"[") + body.count(b"{")
+    if _WEIGHT * containers <= _MOST_WEIGHT:
+        containers += body.count(b",")
+    if _WEIGHT * containers > _MOST_WEIGHT:
+        detail = "The body holds millions of values that are not in arrays of numbers"
+        raise TooLargeError(f"{detail}; expected rows of numbers, of equal length.")
+
+
+def _read(body: bytes | bytearray, max_depth: int) -> object:
     root = _parse(body)
     reader = _Reader(max_depth, patience=_FAILURES)
     document = reader.value(root)

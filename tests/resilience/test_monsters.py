@@ -1,0 +1,81 @@
+"""JSON that is meant to do harm: each document has its status, and none costs much more than an honest one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resilience.monsters import MONSTERS, WRONG
+from resilience.targets import Target, of_size, weighing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from resilience.conftest import Tell
+
+
+@pytest.mark.parametrize(("body", "status"), MONSTERS.values(), ids=MONSTERS.keys())
+def test_monsters(target: Target, body: bytes, status: int) -> None:
+    """The answer has the status that the contract says, and is short."""
+    answer = target.ask(body)
+    assert answer.status == status, answer.body[:500]
+    assert len(answer.body) <= 16 * 1024
+    if status >= 400:
+        assert answer.json()["status"] == status
+
+
+def wrong_outcomes(target: Target) -> dict[str, float]:
+    """How many of the documents are answered with another status than ours, or with none."""
+    answers = {name: target.ask(target.wrap(body)).status for name, (body, _) in MONSTERS.items()}
+    groups = {name: status // 100 for name, status in answers.items()}
+    wrong = [name for name, (_, status) in MONSTERS.items() if groups[name] != status // 100]
+    return {
+        "documents": len(MONSTERS),
+        "wrong": len(wrong),
+        "5xx or none": sum(g in {0, 5} for g in groups.values()),
+    }
+
+
+def cost_of_wrong(target: Target, names: Iterable[str] = WRONG) -> dict[str, float]:
+    """What large documents cost that are wrong everywhere, beside an honest one of their size."""
+    honest = target.wrap(of_size(20_000_000, include=[]))
+    target.ask(honest)
+    plain = cost(target, honest)
+    most = {"seconds": 0.0, "answer": 0.0}
+    before = target.resident()
+    with weighing(target).on() as weight:
+        for name in names:
+            sent = target.wrap(WRONG[name])
+            started = target.cpu()
+            answer = target.ask(sent)
+            most["seconds"] = max(most["seconds"], target.cpu() - started)
+            most["answer"] = max(most["answer"], len(answer.body))
+    return {
+        "CPU seconds": most["seconds"],
+        "seconds of an honest one": plain,
+        "growth / body": (weight.most - before) / 20e6,
+        "largest answer": most["answer"],
+    }
+
+
+def cost(target: Target, body: bytes) -> float:
+    """Seconds of computing of one request."""
+    started = target.cpu()
+    target.ask(body)
+    return target.cpu() - started
+
+
+FEW = ("ragged", "1e400", "nested", "emoji")
+
+
+@pytest.mark.parametrize(
+    "names", [FEW, pytest.param(tuple(WRONG), marks=pytest.mark.long)], ids=["few", "all"]
+)
+def test_cost_of_wrong(target: Target, names: tuple[str, ...], tell: Tell) -> None:
+    """No document of 20 MB keeps a core busy for long, however wrong it is."""
+    figures = cost_of_wrong(target, names)
+    tell(f"{len(names)} documents of 20 MB that are wrong everywhere", figures)
+    assert figures["largest answer"] <= 16 * 1024
+    assert figures["CPU seconds"] < 10
+    assert figures["growth / body"] < 30

@@ -1,0 +1,198 @@
+"""Clients that trickle, that do not read, or that go away: good clients do not notice, and all is freed in time."""
+
+from __future__ import annotations
+
+import socket
+import time
+from contextlib import ExitStack, suppress
+from itertools import cycle, islice
+from typing import TYPE_CHECKING
+
+import pytest
+
+from resilience.targets import Target, Watch, of_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from resilience.conftest import Tell
+
+SMALL = b'{"logits":[[1,2]],"targets":[0],"include":[]}'
+MANY = [150, pytest.param(1000, marks=pytest.mark.long)]
+
+
+class Trickle:
+    """Many connections that send a byte now and then.
+
+    Attributes:
+        open: those that are not closed yet.
+        said: what they were told.
+    """
+
+    def __init__(self, target: Target, count: int, sent: bytes) -> None:
+        self.open: list[socket.socket] = []
+        self.said = b""
+        for _ in range(count):
+            connection = target.connect()
+            connection.settimeout(0)
+            connection.send(sent)
+            self.open.append(connection)
+
+    def run(self, seconds: float, pause: float = 0.3) -> None:
+        """Sends on for so long, or until all are closed."""
+        last = time.monotonic() + seconds
+        while self.open and time.monotonic() < last:
+            self.open = [connection for connection in self.open if self._goes_on(connection)]
+            time.sleep(pause)
+
+    def _goes_on(self, connection: socket.socket) -> bool:
+        with suppress(BlockingIOError):
+            try:
+                said = connection.recv(4096)
+                self.said += said
+                if said:
+                    return True
+            except (ConnectionResetError, BrokenPipeError):
+                said = b""
+            connection.close()
+            return False
+        with suppress(BlockingIOError, ConnectionResetError, BrokenPipeError):
+            connection.send(b"a")
+        return True
+
+    def end(self) -> None:
+        """Closes what is left."""
+        for connection in self.open:
+            connection.close()
+
+
+def good_clients(target: Target) -> Watch:
+    """Watches how long a small request takes; 60 s if it fails."""
+    body = target.wrap(SMALL)
+
+    def ask() -> float:
+        answer = target.ask(body)
+        return answer.seconds if answer.status == 200 else 60.0
+
+    return Watch(ask, 0.005)
+
+
+def trickle(target: Target, sent: bytes, count: int, seconds: float) -> dict[str, float]:
+    """Inflicts so many slow senders; how many are open in the end, and how others fare meanwhile."""
+    with good_clients(target).on() as before:
+        time.sleep(2)
+    flood = Trickle(target, count, sent)
+    with good_clients(target).on() as during:
+        flood.run(seconds)
+    open_still, told = len(flood.open), flood.said.count(b"HTTP/1.1 408")
+    flood.end()
+    return {
+        "open": open_still,
+        "told": told,
+        "p99 before": before.p99,
+        "p99": during.p99,
+        "worst": during.most,
+    }
+
+
+def heads(target: Target, count: int = 150, seconds: float = 8) -> dict[str, float]:
+    """Heads that never end."""
+    return trickle(target, f"POST {target.path} HTTP/1.1\r\nHost: x\r\nX-Slow: ".encode(), count, seconds)
+
+
+def bodies(target: Target, count: int = 150, seconds: float = 8) -> dict[str, float]:
+    """Bodies that never end."""
+    return trickle(target, target.head(1_000_000) + b'{"logits":[[1', count, seconds)
+
+
+@pytest.mark.parametrize("count", MANY)
+@pytest.mark.parametrize("fault", [heads, bodies], ids=["heads", "bodies"])
+def test_trickling(
+    target: Target, fault: Callable[[Target, int], dict[str, float]], count: int, tell: Tell
+) -> None:
+    """Within the deadline all are told and closed, and others are answered meanwhile."""
+    figures = fault(target, count)
+    tell(f"{count} trickling {fault.__name__}", figures)
+    assert figures["open"] == 0
+    assert figures["told"] == count
+    assert figures["worst"] < 30
+
+
+def test_a_slow_head_on_a_connection_that_was_used(target: Target) -> None:
+    """The deadline is that of each head, and not of the connection."""
+    with target.connect() as connection:
+        connection.sendall(target.head(len(SMALL)) + SMALL)
+        said = b""
+        while not said.endswith(b"}"):
+            said += connection.recv(65536)
+        assert said.startswith(b"HTTP/1.1 200")
+        connection.sendall(b"POST ")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 408")
+
+
+def test_a_body_that_keeps_up_is_read(target: Target) -> None:
+    """What comes in pieces, with pauses, but fast enough on the whole, is answered."""
+    body = SMALL.ljust(400_000)
+    with target.connect() as connection:
+        connection.sendall(target.head(len(body)))
+        for start in range(0, len(body), 100_000):
+            connection.sendall(body[start : start + 100_000])
+            time.sleep(1)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def slow_readers(target: Target, count: int = 8, seconds: float = 6) -> dict[str, float]:
+    """Clients that ask for a large answer and read none of it."""
+    body = target.wrap(of_size(4_000_000))
+    answer = len(target.ask(body).body)
+    before = target.resident()
+    with ExitStack() as stack:
+        for _ in range(count):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            connection.connect(target.address)
+            connection.sendall(target.head(len(body)) + body)
+        held = 0
+        last = time.monotonic() + seconds * 5
+        while target.sockets() and time.monotonic() < last:
+            held = max(held, target.resident() - before)
+            time.sleep(0.1)
+        left = target.sockets()
+    return {"answer MB": answer / 1e6, "held / answer": held / count / answer, "open": left}
+
+
+def test_slow_readers(target: Target, tell: Tell) -> None:
+    """They are cut off, and hold less than their answer meanwhile."""
+    figures = slow_readers(target)
+    tell("8 clients that do not read", figures)
+    assert figures["open"] == 0
+    assert figures["held / answer"] < 2
+
+
+def vanishing(target: Target, count: int = 40) -> dict[str, float]:
+    """Clients that send a large request and go: what each costs, beside one that stays."""
+    body = target.wrap(of_size(2_000_000))
+    target.ask(body)
+    started = target.cpu()
+    for _ in range(count // 4):
+        assert target.ask(body).status == 200
+    served = (target.cpu() - started) / (count // 4)
+    started = target.cpu()
+    for part in islice(cycle([0.0, 0.5, 1.0]), count):
+        with target.connect() as connection:
+            connection.sendall(target.head(len(body)) + body[: int(len(body) * part)])
+    last = time.monotonic() + 20
+    while target.sockets() and time.monotonic() < last:
+        time.sleep(0.05)
+    left = target.sockets()
+    target.ask(target.wrap(SMALL))
+    return {"cost / served": (target.cpu() - started) / count / served, "open": left}
+
+
+def test_vanishing(target: Target, tell: Tell) -> None:
+    """Who goes away leaves nothing behind, and costs less than who stays."""
+    figures = vanishing(target)
+    tell("clients that vanish", figures)
+    assert figures["open"] == 0
+    assert figures["cost / served"] < 1
+    assert target.ask(SMALL).status == 200
