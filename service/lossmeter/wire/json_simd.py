@@ -44,7 +44,7 @@ _SMALL_BODY: Final = 1 << 20
 _ONE_LARGE: Final = threading.Lock()
 _WEIGHT: Final = 24
 """Bytes that simdjson has for a value and its comma, or for the two brackets of a container."""
-_MOST_WEIGHT: Final = 384 << 20
+_MOST_WEIGHT: Final = 512 << 20
 _UNDECIDED: Final = ("NUMBER_ERROR", "BIGINT_ERROR", "DEPTH_ERROR")
 _EMPTY: Final = object()
 
