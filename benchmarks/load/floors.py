@@ -1,0 +1,45 @@
+"""What cannot be undercut: the parser and the encoder alone, and the memory that a request needs."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from load import client
+from lossmeter.wire import json
+
+if TYPE_CHECKING:
+    from load.forms import Batch, Form
+    from load.servers import Running
+
+
+def parse_and_encode(form: Form, batch: Batch, repeats: int) -> float:
+    """Seconds to read a request of JSON and to write its answer in this process: the best of some."""
+    _, body = form.write(batch)
+    losses, gradients = batch.given
+    best = float("inf")
+    for _ in range(repeats):
+        started = time.perf_counter()
+        json.decode(body)
+        json.encode({"losses": losses, "gradients": gradients})
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def memory(server: Running, request: bytes) -> tuple[int, int]:
+    """Bytes by which a request makes the resident memory of a server grow at most, and bytes of its answer.
+
+    Linux's own count, begun anew before: see proc_pid_clear_refs(5).
+    """
+    before = _resident(server.pid, "VmRSS")
+    Path(f"/proc/{server.pid}/clear_refs").write_text("5")
+    answer = client.ask(server.address, request)
+    return _resident(server.pid, "VmHWM") - before, len(answer.body)
+
+
+def _resident(process: int, name: str) -> int:
+    found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    assert found
+    return int(found[1]) * 1024
