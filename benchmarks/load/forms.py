@@ -79,7 +79,11 @@ class Form:
         """
         if answer.status != 200:
             raise ValueError(f"status {answer.status}: {bytes(answer.body[:200])!r}")
-        for got, wanted in zip(self.read(answer), batch.given, strict=True):
+        try:
+            found = self.read(answer)
+        except (KeyError, ValueError) as error:
+            raise ValueError(f"its answer cannot be read: {error!r}") from error
+        for got, wanted in zip(found, batch.given, strict=True):
             if not np.allclose(
                 got.reshape(wanted.shape), wanted, rtol=self.tolerance, atol=1e-9 * self.tolerance
             ):

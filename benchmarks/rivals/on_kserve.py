@@ -29,7 +29,7 @@ class Score(kserve.Model):  # type: ignore[misc]  # it has no types where it is 
             output = InferOutput(name, list(values.shape), "FP64")
             output.set_data_from_numpy(values, binary_data=True)
             given.append(output)
-        return InferResponse(response_id=payload.id, model_name="score", infer_outputs=given)
+        return InferResponse(payload.id or "1", "score", given, requested_outputs=payload.request_outputs)
 
 
 if __name__ == "__main__":

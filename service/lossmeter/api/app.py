@@ -17,6 +17,7 @@ from lossmeter.api.access.headers import SecurityHeaders
 from lossmeter.api.boundary import Boundary, Head, Host
 from lossmeter.api.docs import add_docs
 from lossmeter.api.errors import add_error_handlers
+from lossmeter.api.exact import put_first
 from lossmeter.api.limits import Limits
 from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
 from lossmeter.api.process import settle
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(exposition.router)
     if service.settings.docs:
         add_docs(app)
+    put_first(app)
     return app
 
 

@@ -1,10 +1,11 @@
-"""The seam by which arrays reach typed endpoints: a Request with its own ``json()`` behind a custom route.
+"""The seam by which arrays reach typed endpoints: a route that reads the body and calls the endpoint itself.
 
-FastAPI documents this seam ("Custom Request and APIRoute class"). Here ``json()`` reads the numbers of a
-body straight into arrays and the document into the endpoint's Pydantic model, both off the event loop when
-the body is large; FastAPI then finds an instance of the model and passes it on. So endpoints stay typed,
-OpenAPI is generated as always, and no number becomes a Python object. A batch in another format takes the
-same way: ``formats`` reads its arrays, the query has its options, and together they are the same model.
+FastAPI documents this seam ("Custom Request and APIRoute class"). ``document()`` reads the numbers of a body
+straight into arrays and the document into the endpoint's Pydantic model, both off the event loop when the
+body is large. So endpoints stay typed, OpenAPI is generated as always, and no number becomes a Python object.
+FastAPI's own handler would come between with the looking for dependencies, of which there are none, and hide
+what goes wrong. A batch in another format takes the same way: ``formats`` reads its arrays, the query has its
+options, and together they are the same model.
 """
 
 from __future__ import annotations
@@ -16,11 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from lossmeter.api import coding, formats, negotiation, query, scoring, streams
-from lossmeter.api.errors import RefusedBodyError
 from lossmeter.api.formats import READERS, WRITERS, Job
 from lossmeter.api.limits import SHARE
 from lossmeter.api.negotiation import JSON
@@ -64,8 +64,7 @@ class DocumentRequest(Request):
         *,
         takes_options: bool = False,
     ) -> None:
-        # FastAPI calls json() for a body that is called so, whatever it was called on the way.
-        super().__init__(scope if content == JSON else _called_json(scope), receive)
+        super().__init__(scope, receive)
         self.service: Service = scope["app"].state.service
         self._share = scope[SHARE]
         self._sent_headers = Headers(scope=scope)
@@ -73,30 +72,22 @@ class DocumentRequest(Request):
         self._takes_options = takes_options
         self._content = content
         self._answer = answer
-        self._buffer: bytearray | None = None
+        self._buffer = bytearray()
         self._is_large = content in formats.NEEDS_ARROW or answer in formats.NEEDS_ARROW
         self._sent = Piece({})
 
-    async def body(self) -> bytes:
-        """The body, in one growing buffer: a list of chunks to be joined would need twice the memory."""
-        if self._buffer is None:
-            try:
-                self._buffer = await self._receive_all()
-            except MalformedBodyError as error:
-                raise RefusedBodyError(error) from error
-            self._is_large = self._is_large or len(self._buffer) > INLINE_BYTES
-            if not self._buffer:
-                raise RefusedBodyError(MalformedBodyError(f"the body is empty; {self._content} is wanted"))
-        # FastAPI only asks whether it is empty.
-        return cast("bytes", self._buffer)
+    async def document(self) -> Document:
+        """The body as the endpoint's model.
 
-    async def json(self) -> Any:  # noqa: ANN401 - what Starlette says
-        """The body as the endpoint's model."""
-        await self.body()
-        try:
-            return await self._begin(in_phase("parse", self._read))
-        except Exception as error:
-            raise RefusedBodyError(error) from error
+        Raises:
+            LossmeterError: it is refused.
+            HTTPException: it is larger than there is room for.
+        """
+        self._buffer = await self._receive_all()
+        if not self._buffer:
+            raise MalformedBodyError(f"the body is empty; {self._content} is wanted")
+        self._is_large = self._is_large or len(self._buffer) > INLINE_BYTES
+        return await self._begin(in_phase("parse", self._read))
 
     async def answer(self, compute: Callable[[], dict[str, Any]]) -> Response:
         """Computes a document and writes it, off the event loop if the request was large."""
@@ -156,10 +147,9 @@ class DocumentRequest(Request):
             raise HTTPException(400, "The caller has gone.")
 
     def _read(self) -> Document:
-        buffer = self._buffer or bytearray()
         sent = self.scope["query_string"] if self._takes_options else b""
         options = query.options(sent) if sent else {}
-        document = self._document(buffer, options)
+        document = self._document(self._buffer, options)
         model = cast("type[Document]", self._model)
         if options and isinstance(document, dict):
             document = query.merged(document, options, model)
@@ -174,7 +164,7 @@ class DocumentRequest(Request):
             job = Job(settings, options, parameters, carry=self._answer == negotiation.ARROW)
             self._sent = READERS[self._content](buffer, job)
             document = self._sent.arrays
-        # FastAPI holds on to the buffer until the answer is sent; its memory can go now, if no array lies in it.
+        # The memory of the body can go before the answer is computed, if no array lies in it.
         with suppress(BufferError):
             buffer.clear()
         return document
@@ -204,9 +194,8 @@ class DocumentRoute(APIRoute):
     taken: ClassVar[tuple[str, ...]] = (JSON,)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler, behind content negotiation and the reading of arrays."""
-        handle = super().get_route_handler()
-        field = self.body_field
+        """Content negotiation, the reading of arrays, and the endpoint, which takes the request and the document."""
+        field, endpoint = self.body_field, self.endpoint
         model = cast("type[Document]", field.field_info.annotation) if field else None
 
         async def handle_document(request: Request) -> Response:
@@ -221,10 +210,14 @@ class DocumentRoute(APIRoute):
             formats.check_available(content, answer)
             if content in negotiation.STREAMS and answer in negotiation.STREAMS:
                 return await streams.respond(request, content, answer)
-            read = DocumentRequest(
+            asked = DocumentRequest(
                 request.scope, request.receive, model, content, answer, takes_options=is_batch
             )
-            return await handle(read)
+            try:
+                arguments = () if model is None else (await asked.document(),)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody reads it
+            return cast("Response", await endpoint(asked, *arguments))
 
         return handle_document
 
@@ -233,11 +226,6 @@ class BatchRoute(DocumentRoute):
     """A route that takes a batch in any format, and answers in the one that the caller likes best."""
 
     taken = negotiation.BATCHES
-
-
-def _called_json(scope: Scope) -> Scope:
-    others = [(name, value) for name, value in scope["headers"] if name != b"content-type"]
-    return {**scope, "headers": [*others, (b"content-type", JSON.encode())]}
 
 
 def _coded(name: str | None) -> dict[str, str]:

@@ -34,18 +34,6 @@ _SENTENCES: Final[Mapping[int, str]] = {
 }
 
 
-class RefusedBodyError(HTTPException):
-    """Carries what went wrong while a body was read through FastAPI, which hides any other exception.
-
-    Attributes:
-        error: what really went wrong.
-    """
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(400)
-        self.error = error
-
-
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every refusal as a problem."""
     app.add_exception_handler(LossmeterError, _handler)
@@ -61,8 +49,6 @@ def of(error: Exception, scope: Scope) -> Response:
     """The response to an exception; one that is not in the table is raised on, to become a 500."""
     reasons.note(error)
     match error:
-        case RefusedBodyError():
-            return of(error.error, scope)
         case InvalidInputError():
             return problems.of_invalid_input(error, scope)
         case LossmeterError():

@@ -1,13 +1,14 @@
 """Documents with NumPy arrays in them, as JSON.
 
-orjson reads NumPy memory, but writes ``null`` for what is not finite. So an array that has such values is
-written here first, block by block, with the spelled names in the place of the nulls, and goes into the answer
-as a fragment.
+orjson reads NumPy memory, but writes ``null`` for what is not finite. So where there is a null, the document is
+written again, and an array that has such values is written here first, block by block, with the spelled names in
+the place of the nulls, and goes into the answer as a fragment.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,11 @@ def encode(document: object) -> bytes:
 
     Arrays may have any rank, layout and byte order, of floats, integers or booleans; keys must be strings.
     """
+    with suppress(orjson.JSONEncodeError):
+        text = orjson.dumps(document, option=_OPTIONS)
+        # Nothing is null, so nothing was not finite: most documents are done in one pass.
+        if b"null" not in text:
+            return text
     return orjson.dumps(_writable(document), option=_OPTIONS)
 
 
