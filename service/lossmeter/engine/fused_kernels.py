@@ -39,7 +39,7 @@ EXPONENT = 0x7FF0_0000_0000_0000
 """The bits of a float64 that hold its exponent: alone, they are the power of two below it."""
 LARGEST_POWER = 0x7FE0_0000_0000_0000
 
-FORECAST_GRID, FORECAST_ROWS = 6.0, 1 << 11
+FORECAST_GRID, FORECAST_ROWS = 6.0, 1 << 12
 """Added to a probability, it leaves it in the last bits in units of 2^−50; so many add up in an integer."""
 
 C2, C3, C4, C5, C6, C7, C8, C9, C10, C11, C12, C13 = (1 / math.factorial(order) for order in range(2, 14))
@@ -378,7 +378,7 @@ def see_rows(  # noqa: PLR0913, PLR0917  a loop over arrays
         predicted: ``Int[rows]``, written: the first class with the largest value.
         confidence: ``Float64[rows]``, written: its probability.
         hit: ``Bool[rows]``, written: whether fewer than k classes come before the target.
-        forecast: ``Int64[⌈rows / 2¹¹⌉, classes]``, added to: p in units of 2^−50, of so many rows at a time.
+        forecast: ``Int64[⌈rows / 2¹²⌉, classes]``, added to: p in units of 2^−50, of so many rows at a time.
     """
     zero = _bits_of_double(FORECAST_GRID)
     for row in range(p.shape[0]):
@@ -411,7 +411,7 @@ def add_groups(p: NDArray[Any], groups: NDArray[Any], counted: NDArray[Any], sum
         p: ``Float64[rows, classes]``, C-contiguous.
         groups: ``Int[rows]``.
         counted: ``Bool[rows]``, which are added.
-        sums: ``Int64[⌈rows / 2¹¹⌉, groups · classes]``, added to, of so many rows at a time.
+        sums: ``Int64[⌈rows / 2¹²⌉, groups · classes]``, added to, of so many rows at a time.
     """
     classes = p.shape[1]
     zero = _bits_of_double(FORECAST_GRID)

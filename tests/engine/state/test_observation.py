@@ -231,6 +231,23 @@ def test_compiled_loops_see_the_same(classes: int, weights: str | None) -> None:
         assert_equal(found[0], found[1], rel=1e-9 if dtype == np.float64 else 1e-5)
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_sure_rows_do_not_overflow(compiled: bool) -> None:  # noqa: FBT001
+    """The bits of ten thousand probabilities of 1 would not fit into 64; the sums are whole all the same."""
+    n = 10_000
+    sent = Sent("probabilities", np.tile([1.0, 0.0], (n, 1)), np.zeros(n, int), None, None, None)
+    use_kernels(on=compiled)
+    try:
+        found = observe(sent, make_loss("cross_entropy"), Options(include=()), Wanted()).evidence
+    finally:
+        use_kernels(on=True)
+    assert found is not None
+    assert found.groups is not None
+    assert found.forecast.tolist() == [n, 0]
+    assert found.groups.forecast is not None
+    assert found.groups.forecast.tolist() == [[n, 0]]
+
+
 def test_rows_are_kept_when_wanted() -> None:
     """Without those that are ignored, as they were predicted."""
     p, targets = RNG.dirichlet(np.ones(3), 20), RNG.integers(-1, 3, 20)

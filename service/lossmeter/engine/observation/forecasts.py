@@ -2,7 +2,7 @@
 
 A probability is taken as the nearest multiple of 2^−50, within the rounding of most of them. In a double between 4 and
 8 the last bit counts 2^−50, so adding 6 leaves the multiple in the last bits, and the bits of such numbers add up as
-integers. Weights are cut into whole parts of 16 bits, of which products with probabilities cut into two parts of 25
+integers. Weights are cut into whole parts of 15 bits, of which products with probabilities cut into two parts of 25
 bits add up in a matrix product without any rounding.
 """
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from lossmeter.engine.arrays import Indices, Matrix, Vector
     from lossmeter.engine.state.digits import Integers
 
-WEIGHT_BITS = 16
+WEIGHT_BITS = 15
 HALF_BITS = FORECAST_BITS // 2
 
-MOST_ROWS = 1 << 11
+MOST_ROWS = 1 << 12
 """So many products of the two add up in a double; and as many probabilities as whole numbers in 63 bits."""
 
 
