@@ -35,7 +35,7 @@ def test_something_is_always_told(rows: list[tuple[float, float]]) -> None:
 def test_equal_losses_have_no_spread(gap: float, weights: list[float]) -> None:
     """Whatever they weigh: what rounding adds is none of theirs."""
     told = report(state([[gap, 0]] * len(weights), weights))
-    assert told.standard_error == 0
+    assert told.standard_error in {0, None}  # None: where one row has nearly all the weight
     assert told.interval is None
 
 

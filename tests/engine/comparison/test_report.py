@@ -48,7 +48,7 @@ def test_states_without_rows_or_spread_say_so() -> None:
     assert (empty.count, empty.ignored, empty.quantiles) == (0, 3, {})
     assert empty.caution
     one = report(window(3, 1))
-    assert one.interval is None
+    assert (one.interval, one.standard_error) == (None, None)
     assert "one row" in (one.caution or "")
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.state.shards import Batch, batches, cut
-from lossmeter.engine import Moments, State, merge, score
+from lossmeter.engine import Moments, State, merge, report, score
 from lossmeter.errors import InvalidInputError
 from lossmeter.wire.json_encode import encode
 
@@ -182,3 +182,17 @@ def test_weights_beyond_range_are_refused() -> None:
     """A weight whose square is no double has no place in a state."""
     with pytest.raises(InvalidInputError, match="2\\^900"):
         score(logits=np.eye(2), targets=[0, 1], sample_weights=[1, 1e300], include=["state"])
+
+
+@pytest.mark.parametrize("scale", [2.0**-1000, 2.0**-500, 2.0**-250, 2.0**700])
+def test_the_scale_of_weights_does_not_matter(scale: float) -> None:
+    """Cubes of weights would be 0 or infinite as doubles; the state is read, and reported on, as any other."""
+    logits, targets, weights = RNG.normal(size=(40, 3)), RNG.integers(0, 3, 40), RNG.integers(1, 9, 40) / 8
+    found, wanted = (
+        score(logits=logits, targets=targets, sample_weights=weights * each, include=["state"]).state
+        for each in (scale, 1.0)
+    )
+    assert found is not None
+    assert wanted is not None
+    assert State.unpack(found.pack()) == found
+    assert report(found).interval == report(wanted).interval

@@ -89,6 +89,11 @@ class Inference:
         return min(1.0, 2 * upper_tail(abs(z), self.freedom))
 
     @property
+    def standard_error(self) -> float | None:
+        """The error as a double; None where a single unit shows none."""
+        return nearest(self.error) if self.freedom >= LEAST_FREEDOM else None
+
+    @property
     def is_told(self) -> bool:
         """Whether the rows say anything of their spread; quantiles of nearly no degrees of freedom overflow."""
         return self.error > 0 and self.freedom >= LEAST_FREEDOM

@@ -169,7 +169,7 @@ def _compared(pair: _Pair, threshold: float, level: float) -> PairedComparison:
         reference_loss=_mean(pair.weights, pair.before),
         current_loss=_mean(pair.weights, pair.after),
         difference=None if inference is None else nearest(inference.value),
-        standard_error=None if inference is None else nearest(inference.error),
+        standard_error=None if inference is None else inference.standard_error,
         interval=None if inference is None else inference.interval(level),
         p_value=None if inference is None else inference.p_value(),
         worse_share=rose,

@@ -57,7 +57,7 @@ def window_of(moments: Moments, count: int, level: float) -> tuple[Window, Estim
         infinite=moments.infinite,
         loss=math.inf if moments.infinite else finite,
         finite_loss=finite,
-        standard_error=None if inference is None else nearest(inference.error),
+        standard_error=None if inference is None else inference.standard_error,
         interval=None if inference is None else inference.interval(level),
         caution="no row of positive weight and finite loss" if inference is None else inference.caution,
     )

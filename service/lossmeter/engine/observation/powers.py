@@ -12,8 +12,9 @@ from lossmeter.engine.state.exact import exact_sums
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Indices, Mask, Vector
 
-BANDS = ((0.0, 0), (2.0**300, 15), (2.0**660, 26))
-"""From what size on a factor is scaled by 2^(−32 places), so that a product of three stays in the range of doubles."""
+EDGES = (2.0**-660, 2.0**-300, 2.0**300, 2.0**660)
+PLACES = (-26, -15, 0, 15, 26)
+"""By 2^(−32 places) a factor is scaled below and from each edge on, so that a product of three is in range of doubles."""
 
 LARGEST_SQUARED = 2.0**511
 """Beyond it the square of a class's loss is that of this: no double would hold it."""
@@ -52,7 +53,7 @@ def moments(w: Vector | None, y: Vector, keys: Indices | None, sums: int) -> lis
 
 def moments_known(y: Vector, first: Digits, second: Digits) -> list[Digits]:
     """The same of rows that all weigh 1, whose Σ y and Σ y² of what is finite are known."""
-    if len(y) and np.max(y) >= BANDS[1][0]:
+    if not _ordinary(y):
         return moments(None, y, None, 1)
     units = Digits.of_integers(np.array([len(y)]))
     third = _summed(None, y, None, 1, (0, 3))
@@ -83,12 +84,17 @@ def _summed(w: Vector | None, y: Vector, keys: Indices | None, sums: int, powers
 
 def _bands(value: Vector) -> list[tuple[Mask | None, int]]:
     """Which rows are of which size, and by how many places they are scaled; None is all."""
-    if not len(value) or np.max(value) < BANDS[1][0]:
+    if _ordinary(value):
         return [(None, 0)]
-    ends = [*(start for start, _ in BANDS[1:]), np.inf]
-    return [
-        ((value >= start) & (value < end), places) for (start, places), end in zip(BANDS, ends, strict=True)
-    ]
+    band = np.searchsorted(EDGES, value, side="right")
+    return [(band == each, PLACES[each]) for each in np.unique(band).tolist()]
+
+
+def _ordinary(value: Vector) -> bool:
+    """Whether no factor is to be scaled."""
+    return not len(value) or bool(
+        np.max(value) < EDGES[2] and np.min(value, where=value > 0, initial=1) >= EDGES[1]
+    )
 
 
 def _scaled(value: Vector | None, rows: Mask | None, places: int, power: int) -> Vector | None:

@@ -18,7 +18,7 @@ from lossmeter.errors import InvalidInputError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lossmeter.engine.arrays import Vector
+    from lossmeter.engine.arrays import Mask, Vector
     from lossmeter.engine.state.tables import Table
 
 MOST_OF_A_ROW = 2
@@ -51,7 +51,7 @@ def _check_moments(tables: Mapping[str, Table], name: str, *, clustered: bool) -
     count, units, infinite = (_floats(tables, name, column) for column in ("count", "units", "infinite"))
     if (np.maximum(units, infinite) > count).any() or (not clustered and (infinite > units).any()):
         raise _contradiction(name, "there are more units, or infinite losses, than rows")
-    present = {column: _floats(tables, name, column) > 0 for column in MOMENTS}
+    present = {column: _present(tables, name, column) for column in MOMENTS}
     weighted = present["units"] & present["w"] & present["ww"] & present["www"]
     if any((present[column] & ~weighted).any() for column in MOMENTS[2:]):
         raise _contradiction(name, "there are losses without a weight")
@@ -102,6 +102,11 @@ def _check_classes_of_slices(classes: int, tables: Mapping[str, Table], *, hard:
     apart = found - weights if not hard else np.abs(found - weights)
     if (apart > weights * float(ROUNDING)).any():
         raise _contradiction("slice_classes", "their weight is not that of the slice")
+
+
+def _present(tables: Mapping[str, Table], table: str, name: str) -> Mask:
+    """Where a column is not 0, however small."""
+    return tables[table].column(TABLES[table].index(name)).planes.any(axis=0)
 
 
 def _floats(tables: Mapping[str, Table], table: str, name: str) -> Vector:
