@@ -34,7 +34,10 @@ class Requests:
         failed = record.status >= _FIRST_FAILURE or not record.status
         level = logging.DEBUG if silent else logging.WARNING if failed else logging.INFO
         if REQUESTS.isEnabledFor(level):
-            REQUESTS.log(level, "request", extra={FIELDS: fields(record)})
+            # Logger.log would walk the stack for who calls, which costs as much as all the rest.
+            line = logging.LogRecord(REQUESTS.name, level, "", 0, "request", (), None)
+            setattr(line, FIELDS, fields(record))
+            REQUESTS.handle(line)
 
 
 def fields(record: Record) -> dict[str, Any]:

@@ -66,8 +66,7 @@ def counted(
         yield from _of_divergences(scores.kl.kl_divergence, scores.ignored, nats)
     if scores.gradients is not None:
         factor = scores.denominator if scores.reduction == "mean" else 1.0
-        yield _PLACE["lossmeter_gradient_norm"], _norms(scores.gradients) * factor * nats
-        yield _PLACE["lossmeter_gradient_rows"], scores.count
+        yield from _of_gradients(scores.gradients, scores.ignored, factor * nats)
     if judged:
         yield from _of_predictions(arguments, threads)
 
@@ -75,12 +74,10 @@ def counted(
 def _of_losses(arguments: Mapping[str, Any], scores: Scores, sent: Vector, nats: float) -> Iterator[Counted]:
     losses = sent if nats == 1 else sent * nats
     weight = scores.denominator
-    total = float(np.add.reduce(losses, dtype=np.float64))
-    if not np.isfinite(total):
-        finite = np.isfinite(losses)
-        total = float(np.add.reduce(losses, where=finite, dtype=np.float64))
-        weight -= _weight(arguments, scores, ~finite)
-        yield _PLACE["lossmeter_losses_not_finite"], len(losses) - int(np.count_nonzero(finite))
+    total, left_out = _finite(losses)
+    if left_out:
+        weight -= _weight(arguments, scores, ~np.isfinite(losses))
+        yield _PLACE["lossmeter_losses_not_finite"], left_out
     yield _PLACE["lossmeter_loss_nats"], total
     yield _PLACE["lossmeter_loss_weight"], weight
     yield _SUM, total
@@ -99,21 +96,31 @@ def _weight(arguments: Mapping[str, Any], scores: Scores, rows: Mask) -> float:
 
 
 def _of_divergences(divergences: Vector, ignored: int, nats: float) -> Iterator[Counted]:
-    rows, total = len(divergences) - ignored, float(np.add.reduce(divergences, dtype=np.float64))
-    if not np.isfinite(total):
-        finite = np.isfinite(divergences)
-        rows -= len(divergences) - int(np.count_nonzero(finite))
-        total = float(np.add.reduce(divergences, where=finite, dtype=np.float64))
+    total, left_out = _finite(divergences)
     yield _PLACE["lossmeter_kl_nats"], total * nats
-    yield _PLACE["lossmeter_kl_rows"], rows
+    yield _PLACE["lossmeter_kl_rows"], len(divergences) - ignored - left_out
 
 
-def _norms(gradients: Floats) -> float:
-    """Σ over rows of the Euclidean norm."""
+def _of_gradients(gradients: Floats, ignored: int, factor: float) -> Iterator[Counted]:
+    """The Euclidean norm of each row; a row of infinite loss may have none."""
     if gradients.ndim == 1:
-        return float(np.add.reduce(np.abs(gradients), dtype=np.float64))
-    squares = np.einsum("ij,ij->i", gradients, gradients)
-    return float(np.add.reduce(np.sqrt(squares, out=squares), dtype=np.float64))
+        norms = np.abs(gradients)
+    else:
+        norms = np.einsum("ij,ij->i", gradients, gradients)
+        np.sqrt(norms, out=norms)
+    total, left_out = _finite(norms)
+    yield _PLACE["lossmeter_gradient_norm"], total * factor
+    yield _PLACE["lossmeter_gradient_rows"], len(norms) - ignored - left_out
+
+
+def _finite(values: Vector) -> tuple[float, int]:
+    """The sum of those that are finite, and how many are not."""
+    total = float(np.add.reduce(values, dtype=np.float64))
+    if np.isfinite(total):
+        return total, 0
+    finite = np.isfinite(values)
+    total = float(np.add.reduce(values, where=finite, dtype=np.float64))
+    return total, len(values) - int(np.count_nonzero(finite))
 
 
 def _of_predictions(arguments: Mapping[str, Any], threads: int | None) -> Iterator[Counted]:
