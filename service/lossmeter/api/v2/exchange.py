@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
 from lossmeter.api import coding, inference, negotiation
-from lossmeter.api.bodies import INLINE_BYTES
+from lossmeter.api.bodies import INLINE_BYTES, each
 from lossmeter.api.limits import SHARE
 from lossmeter.api.v2 import codings
 from lossmeter.observability.record import Phase, in_phase
@@ -103,15 +103,9 @@ class Exchange:
             return Response(body, 200, headers, answer.media_type)
         if size is not None:
             headers["Content-Length"] = str(size)
-            return StreamingResponse(_each(parts), 200, headers, answer.media_type)
+            return StreamingResponse(each(parts), 200, headers, answer.media_type)
         return StreamingResponse(self._written(parts), 200, headers, answer.media_type)
 
     async def _written(self, parts: Iterator[Buffer]) -> AsyncIterator[Buffer]:
         while part := await self._run(lambda: next(parts, b"")):
             yield part
-
-
-async def _each(parts: Iterator[Buffer]) -> AsyncIterator[Buffer]:
-    """Parts that cost nothing to make."""
-    for part in parts:
-        yield part
