@@ -54,9 +54,9 @@ class Timed:
         return self.seconds[max(0, math.ceil(share * len(self.seconds)) - 1)]
 
 
-def ask(address: tuple[str, int], request: bytes) -> Answer:
-    """One request on a connection of its own, and its whole answer."""
-    return _run(_ask(address, request))
+def ask(address: tuple[str, int], request: bytes, patience: float = PATIENCE) -> Answer:
+    """One request on a connection of its own, and its whole answer, within so many seconds."""
+    return _run(_ask(address, request, patience))
 
 
 def load(address: tuple[str, int], request: bytes, connections: int, seconds: float) -> Timed:
@@ -64,9 +64,9 @@ def load(address: tuple[str, int], request: bytes, connections: int, seconds: fl
     return _run(_load(address, request, connections, seconds))
 
 
-async def _ask(address: tuple[str, int], request: bytes) -> Answer:
+async def _ask(address: tuple[str, int], request: bytes, patience: float) -> Answer:
     caller = await _connect(address, request, keep=True)
-    await caller.ask_until(0.0)
+    await caller.ask_until(0.0, patience)
     return caller.answer
 
 
@@ -89,7 +89,7 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
         try:
             return runner.run(work)
         except (OSError, TimeoutError) as error:
-            raise FailedError(str(error) or f"no answer within {PATIENCE:.0f} s") from error
+            raise FailedError(str(error) or "no answer in time") from error
 
 
 class Caller(asyncio.Protocol):
@@ -108,11 +108,11 @@ class Caller(asyncio.Protocol):
         self._end = self._asked = 0.0
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def ask_until(self, end: float) -> None:
-        """Asks again and again until then, at least once."""
+    async def ask_until(self, end: float, patience: float = PATIENCE) -> None:
+        """Asks again and again until then, at least once, and waits for the last answer no longer than that."""
         self._end = end
         self._ask()
-        async with asyncio.timeout(max(0.0, end - time.perf_counter()) + PATIENCE):
+        async with asyncio.timeout(max(0.0, end - time.perf_counter()) + patience):
             await self._over
         self._transport.close()
 

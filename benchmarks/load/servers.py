@@ -28,6 +28,9 @@ BUILD: Final = RIVALS.parents[1] / "build" / "rivals"
 PATIENCE: Final = 120.0
 """Seconds that a server may take to give its first answer."""
 
+FIRST_ANSWER: Final = 5.0
+"""Seconds after which a server that starts is asked anew: some lose what comes too early."""
+
 SETTINGS: Final = {
     "BENTOML_DO_NOT_TRACK": "true",
     "LOSSMETER_LOG_LEVEL": "warning",
@@ -138,6 +141,7 @@ def running(server: Server) -> Iterator[Running]:
             stdout=output,
             stderr=output,
             env=inherited | SETTINGS,
+            cwd=RIVALS,  # BentoML imports the script again, from where it was started
             start_new_session=True,
         )
     try:
@@ -193,7 +197,7 @@ def _wait(door: Door, address: tuple[str, int], process: subprocess.Popen[bytes]
     reason = ""
     while time.monotonic() < end:
         try:
-            door.form.check(client.ask(address, request), batch)
+            door.form.check(client.ask(address, request, FIRST_ANSWER), batch)
         except (FailedError, ValueError) as error:
             reason = str(error)
         else:
