@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -11,6 +12,12 @@ from servers import PATIENCE, Server, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def pytest_configure() -> None:
+    """Clients wait as long as the tests do: a machine that is busy is no failure, and five seconds are short for it."""
+    usual = inspect.signature(httpx2.Client).parameters["timeout"].default
+    usual.connect = usual.read = usual.write = usual.pool = PATIENCE
 
 
 @pytest.fixture(scope="session")
