@@ -20,7 +20,7 @@ from lossmeter.serving.server import LINGER_SECONDS, Server
 
 if TYPE_CHECKING:
     import socket
-    from multiprocessing.context import SpawnProcess
+    from multiprocessing.process import BaseProcess
 
     from lossmeter.serving.config import Config
 
@@ -30,6 +30,8 @@ STARTUP_FAILED: Final = 3
 """What uvicorn exits with when the application does not start."""
 
 INTERRUPTED: Final = 128 + signal.SIGINT
+
+_PRELOADED: Final = ["lossmeter.api.app", "lossmeter.serving.server"]
 
 _TICK: Final = 0.1
 _PAUSE: Final = 1.0
@@ -44,7 +46,10 @@ class Pool:
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
         self._config = config
         self._sockets = sockets
-        self._workers: list[SpawnProcess] = []
+        # A fork of a process that has imported everything serves in a tenth of the time of a new one.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOADED)
+        self._workers: list[BaseProcess] = []
         self._signal: int | None = None
         self._deaths: list[float] = []
 
@@ -68,11 +73,11 @@ class Pool:
         self._signal = number
 
     def _start(self) -> None:
-        worker = multiprocessing.get_context("spawn").Process(target=work, args=(self._config, self._sockets))
+        worker = self._context.Process(target=work, args=(self._config, self._sockets))
         worker.start()
         self._workers.append(worker)
 
-    def _replace(self, worker: SpawnProcess) -> None:
+    def _replace(self, worker: BaseProcess) -> None:
         self._workers.remove(worker)
         LOG.error("worker process %s ended with %s; another one takes its place", worker.pid, worker.exitcode)
         now = time.monotonic()

@@ -25,6 +25,7 @@ from lossmeter.serving.pace import Pace
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Mapping
 
     from uvicorn.server import ServerState
 
@@ -64,7 +65,8 @@ class Protocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         settings = config.settings
         self._header_timeout = settings.header_timeout
-        self._is_in_body = self._is_refused = self._is_leaving = False
+        self._is_in_body = self._is_refused = False
+        self._is_leaving = is_stopping(app_state)
         self._head_since: float | None = self.loop.time()
         self._head_bytes = self._body_bytes = self._around_body = 0
         self._received = self._unsent = 0
@@ -226,6 +228,12 @@ class _Exit:
         self.write = protocol.transport.write
         self.is_closing = protocol.transport.is_closing
         self.close = protocol.close
+
+
+def is_stopping(app_state: Mapping[str, Any]) -> bool:
+    """Whether the application, as far as it tells, is on its way out."""
+    readiness = app_state.get("readiness")
+    return readiness is not None and readiness.state == "stopping"
 
 
 def _response(status: int) -> bytes:
