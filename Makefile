@@ -25,6 +25,7 @@ help:
 	@echo 'make test    set up and run every check on the built wheel (EXTRAS=dev,torch adds the PyTorch oracle)'
 	@echo 'make lint    the checks that start nothing: ruff, mypy, import-linter'
 	@echo 'make clients install the inference clients that the tests talk to (part of make test)'
+	@echo 'make soak    inflict every fault on the service for an hour and print the figures'
 	@echo 'make bench   list the benchmarks; make bench BENCH=name runs one'
 	@echo 'make lock    renew requirements.lock and deploy/build.lock'
 	@echo 'make sbom    write what the lock installs to build/sbom.cdx.json (CycloneDX)'
@@ -48,6 +49,9 @@ test: lint clients $(FUSED)/installed
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=$(COVERAGE)
 
+soak: lint clients
+	$(BIN)/python -m pytest tests/resilience -m 'long or not long'
+
 lint: $(VENV)/extras-$(EXTRAS)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -58,7 +62,7 @@ lint: $(VENV)/extras-$(EXTRAS)
 # pip takes minutes; pip knows the indexes of pip.conf.
 clients: $(BIN)/python
 	@$(PIP) install uv && \
-	for wanted in tests/v2/clients/requirements-*.txt; do \
+	for wanted in tests/*/clients/requirements-*.txt; do \
 		name=$$(basename "$$wanted" .txt) && env=$(CLIENTS)/$${name#requirements-} && \
 		if ! cmp -s "$$wanted" "$$env/installed.txt"; then \
 			$(BIN)/uv venv --quiet --clear --python $(BIN)/python "$$env" && \
@@ -127,4 +131,4 @@ $(FUSED)/installed: $(BIN)/python
 
 FORCE:
 
-.PHONY: help run test lint clients bench lock sbom audit clean FORCE
+.PHONY: help run test soak lint clients bench lock sbom audit clean FORCE

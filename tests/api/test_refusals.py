@@ -410,3 +410,18 @@ def test_what_fastapi_would_refuse() -> None:
     response = errors.of(RequestValidationError([]), {"type": "http", "path": "/v1/score"})
     assert response.status_code == 415
     assert response.media_type == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v1/metrics", {"GET", "HEAD", "POST"}),
+        ("DELETE", "/v1/score", {"POST"}),
+        ("POST", "/v1/losses", {"GET", "HEAD"}),
+    ],
+)
+def test_allow_names_every_method(client: httpx2.Client, method: str, path: str, allowed: set[str]) -> None:
+    """A path with several routes allows what any of them takes."""
+    response = client.request(method, path)
+    assert response.status_code == 405
+    assert set(response.headers["Allow"].split(", ")) == allowed

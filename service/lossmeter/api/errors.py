@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from lossmeter.api import problems, reasons
 from lossmeter.errors import InvalidInputError, LossmeterError, MalformedBodyError, TooLargeError
@@ -27,6 +28,8 @@ STATUS: Final[Mapping[type[LossmeterError], int]] = {
 
 LIMITS: Final = ("max_body_bytes", "max_elements")
 """The settings that a 413 carries as members."""
+
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 _SENTENCES: Final[Mapping[int, str]] = {
     404: "There is nothing here; /openapi.json lists what there is.",
@@ -56,7 +59,7 @@ def of(error: Exception, scope: Scope) -> Response:
         case HTTPException():
             is_plain = error.detail == HTTPStatus(error.status_code).phrase
             detail = _SENTENCES.get(error.status_code, error.detail) if is_plain else error.detail
-            return _response(error.status_code, detail, scope, _headers(error))
+            return _response(error.status_code, detail, scope, _headers(error, scope))
         case RequestValidationError():
             # Bodies are checked before FastAPI sees them; what it refuses was not read as JSON.
             return problems.response(415, "The Content-Type header cannot be read.", scope)
@@ -73,7 +76,18 @@ def _response(status: int, detail: str, scope: Scope, headers: Mapping[str, str]
     return problems.response(status, detail, scope, headers=headers, members=members)
 
 
-def _headers(error: HTTPException) -> dict[str, str]:
-    """Those of the exception; where GET is allowed, HEAD is, which the routes do not know."""
+def _headers(error: HTTPException, scope: Scope) -> dict[str, str]:
+    """Those of the exception; a router knows the methods of the first route of a path, and there may be others."""
     headers = dict(error.headers or {})
-    return headers | {"Allow": "GET, HEAD"} if headers.get("Allow") == "GET" else headers
+    return headers | {"Allow": ", ".join(_allowed(scope))} if "Allow" in headers else headers
+
+
+def _allowed(scope: Scope) -> list[str]:
+    """The methods that are answered at this path; where GET is, HEAD is."""
+    asked = {**scope, "path_params": {}}
+    found = [
+        method
+        for method in _METHODS
+        if any(route.matches({**asked, "method": method})[0] is Match.FULL for route in scope["app"].routes)
+    ]
+    return [*found, "HEAD"] if "GET" in found and "HEAD" not in found else found
