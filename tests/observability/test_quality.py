@@ -100,7 +100,9 @@ def test_infinite_losses_do_not_spoil_the_sum() -> None:
     assert scores.losses is None
     assert scores.class_weights is not None
     found = exported(meter)
-    good = {name: value[[1, 3]] if isinstance(value, np.ndarray) else value for name, value in sent.items()}
+    good: dict[str, Any] = {
+        name: value[[1, 3]] if isinstance(value, np.ndarray) else value for name, value in sent.items()
+    }
     alone = engine.score(**{**good, "class_weights": scores.class_weights}, reduction="sum")
     assert found["lossmeter_losses_not_finite_total"] == 2
     assert found["lossmeter_loss_nats_total"] == pytest.approx(alone.loss)
