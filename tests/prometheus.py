@@ -51,13 +51,6 @@ class Prometheus:
         assert last is not None
         return last
 
-    def alerts(self) -> set[str]:
-        """The names of those that fire."""
-        answer = httpx2.get(f"{self.url}/api/v1/alerts").json()
-        return {
-            alert["labels"]["alertname"] for alert in answer["data"]["alerts"] if alert["state"] == "firing"
-        }
-
 
 def until(check: Callable[[], Any], patience: float = PATIENCE) -> None:
     """Waits until the check holds."""

@@ -1,0 +1,179 @@
+"""Rules, alerts and dashboards, read by the tools that use them and held against what a real server exports."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from prometheus import NEEDED, Prometheus, promtool, scraping, until
+from servers import PATIENCE, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+RULES = ROOT / "deploy" / "prometheus"
+DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
+SENDER = ROOT / "deploy" / "sample_sender.py"
+WEEK = ROOT / "tests" / "data" / "week.json"
+
+
+def dashboards() -> dict[str, dict[str, Any]]:
+    """Every dashboard by its file's name."""
+    return {file.name: json.loads(file.read_text()) for file in DASHBOARDS}
+
+
+def expressions(dashboard: dict[str, Any]) -> list[str]:
+    """What its panels ask Prometheus."""
+    return [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+
+
+def as_asked(expression: str) -> str:
+    """The expression with values in the place of Grafana's variables."""
+    return re.sub(r"\$\w+", ".*", expression.replace("$__rate_interval", "5m"))
+
+
+def rules() -> list[dict[str, Any]]:
+    """Every rule."""
+    files = [yaml.safe_load((RULES / name).read_text()) for name in ("rules.yml", "alerts.yml")]
+    return [rule for file in files for group in file["groups"] for rule in group["rules"]]
+
+
+@NEEDED
+def test_alerts_fire_when_they_should_and_not_before() -> None:
+    """Promtool's own unit tests of rules, and its judgement of the configuration."""
+    promtool("check", "config", RULES / "prometheus.yml")
+    assert "SUCCESS" in promtool("test", "rules", RULES / "tests.yml")
+
+
+def test_every_alert_says_what_to_do_and_is_tested() -> None:
+    """A severity, a summary, a description; and every alert has a unit test in which it fires."""
+    alerts = {rule["alert"]: rule for rule in rules() if "alert" in rule}
+    for rule in alerts.values():
+        assert rule["labels"]["severity"] in {"page", "ticket"}
+        assert rule["annotations"].keys() == {"summary", "description"}
+    tests = yaml.safe_load((RULES / "tests.yml").read_text())["tests"]
+    tested = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case["exp_alerts"]}
+    assert alerts.keys() - tested == set()
+
+
+def test_dashboards_are_whole() -> None:
+    """Ids are unique, panels do not overlap, every one has a data source, a unit and a title."""
+    found = dashboards()
+    assert len({dashboard["uid"] for dashboard in found.values()}) == len(found) == 2
+    for dashboard in found.values():
+        panels = dashboard["panels"]
+        assert len({panel["id"] for panel in panels}) == len(panels)
+        assert len({panel["title"] for panel in panels}) == len(panels)
+        taken: set[tuple[int, int]] = set()
+        for panel in panels:
+            place = panel["gridPos"]
+            cells = {
+                (x, y)
+                for x in range(place["x"], place["x"] + place["w"])
+                for y in range(place["y"], place["y"] + place["h"])
+            }
+            assert not cells & taken, panel["title"]
+            assert max(x for x, _ in cells) < 24
+            taken |= cells
+            if panel["type"] != "row":
+                assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+                assert panel["fieldConfig"]["defaults"]["unit"]
+                assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+        names = [variable["name"] for variable in dashboard["templating"]["list"]]
+        assert set(re.findall(r"\$(?!__)\{?(\w+)", json.dumps(dashboard))) <= set(names)
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, str]]:
+    """A Prometheus with our rules in quick motion, of a server that the sample sender sends to; and its metrics."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    for name in ("rules.yml", "alerts.yml"):
+        text = (RULES / name).read_text()
+        # Half an hour is six seconds, and the week before is what was up to eight seconds ago.
+        quick = {"[30m]": "[6s]", "[7d] offset 1h": "[1h] offset 8s", "interval: 5m": "interval: 1s"}
+        for slow, fast in {**quick, "> 500": "> 50", "for: 10m": "for: 1s", "[5m]": "[6s]"}.items():
+            text = text.replace(slow, fast)
+        (folder / name).write_text(text)
+    with running() as server:
+        until(lambda: _is_ready(server.url))
+        assert httpx2.post(f"{server.url}/v1/score", json={}, timeout=PATIENCE).status_code == 422
+        target = server.url.partition("://")[2]
+        with scraping(folder, target, (folder / "rules.yml", folder / "alerts.yml")) as prometheus:
+            command = [
+                sys.executable,
+                SENDER,
+                "--url",
+                server.url,
+                "--data",
+                WEEK,
+                "--day",
+                "5",
+                "--pause",
+                "0.02",
+            ]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sender:
+                until(lambda: _friday(prometheus), 120)
+                metrics = httpx2.get(f"{server.url}/metrics", timeout=PATIENCE).text
+                yield prometheus, metrics
+                sender.terminate()
+
+
+def _is_ready(url: str) -> bool:
+    return httpx2.get(f"{url}/health/ready", timeout=PATIENCE).status_code == 200
+
+
+def _friday(prometheus: Prometheus) -> bool:
+    """Whether the kiosk's loss is what it is with a camera out of focus, and has been told."""
+    told = prometheus.query('ALERTS{alertname="LossAboveBaseline",alertstate="firing",slice="kiosk"}')
+    return bool(told) and (prometheus.value('lossmeter:loss_nats:mean30m{slice="kiosk"}') or 0) > 0.7
+
+
+@NEEDED
+def test_the_spoilt_slice_is_told(observed: tuple[Prometheus, str]) -> None:
+    """When Friday comes, the loss of the kiosk fires its alert, and has risen more than that of any other device."""
+    prometheus, _ = observed
+    ((labels, times),) = prometheus.query(
+        "topk(1, lossmeter:loss_nats:mean30m / lossmeter:loss_nats:baseline)"
+    )
+    assert labels["slice"] == "kiosk"
+    assert times > 2
+
+
+@NEEDED
+@pytest.mark.parametrize("name", [file.name for file in DASHBOARDS])
+def test_panels_ask_for_what_there_is(observed: tuple[Prometheus, str], name: str) -> None:
+    """Prometheus parses each expression; its metrics are exported or recorded; and panels of models have an answer."""
+    prometheus, metrics = observed
+    exported = {
+        sample.name for family in text_string_to_metric_families(metrics) for sample in family.samples
+    }
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    for expression in expressions(dashboards()[name]):
+        names = set(re.findall(r"\b(?:lossmeter|process)[\w:]*(?=\{)", expression))
+        assert names
+        assert names <= exported | recorded, expression
+        found = prometheus.query(as_asked(expression))
+        assert found, expression
+
+
+@NEEDED
+def test_rules_ask_for_what_there_is(observed: tuple[Prometheus, str]) -> None:
+    """Every metric of ours that a rule names is exported or recorded."""
+    _, metrics = observed
+    exported = {
+        sample.name for family in text_string_to_metric_families(metrics) for sample in family.samples
+    }
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
+    for rule in rules():
+        named = set(re.findall(r"\b(?:route:)?lossmeter[:_][\w:]*", rule["expr"]))
+        assert named <= exported | recorded, rule
