@@ -6,6 +6,8 @@ A week of three devices passes in seven minutes, again and again; on Friday the 
 library only: it runs in the service's own image.
 """
 
+# ruff: noqa: INP001
+
 from __future__ import annotations
 
 import argparse

@@ -16,9 +16,9 @@ import pytest
 import lossmeter
 from commands import environment, run
 from lossmeter.engine import LOSSES
-from lossmeter.settings import Settings
+from lossmeter.settings import PREFIX, Settings
 
-COMMANDS = ("serve", "score", "losses", "healthcheck", "openapi")
+COMMANDS = ("serve", "score", "losses", "healthcheck", "openapi", "settings")
 
 FIVE_CLASSES = '{"probabilities": [[0.1, 0.5, 0.1, 0.1, 0.2]], "targets": [[1, 0, 0, 0, 0]]}'
 
@@ -211,6 +211,28 @@ def test_onto_a_full_disk() -> None:
             env=environment(),
         )
     assert (done.returncode, done.stderr) == (1, "lossmeter losses: cannot write: No space left on device\n")
+
+
+def test_settings_are_printed_as_they_are_set() -> None:
+    """Every setting once, defaults behind a #, secrets hidden; what it prints can be set again."""
+    chosen = {"WORKERS": "4", "DOCS": "no", "METRIC_LABELS": "model, region", "API_KEYS": "hunter2,hunter3"}
+    sent = {PREFIX + name: value for name, value in chosen.items()}
+    said = run("settings", **sent).stdout.splitlines()
+    assert [line.removeprefix("# ").partition("=")[0] for line in said] == [
+        PREFIX + name.upper() for name in Settings.model_fields
+    ]
+    assert [line for line in said if not line.startswith("#")] == [
+        "LOSSMETER_WORKERS=4",
+        "LOSSMETER_DOCS=false",
+        "LOSSMETER_API_KEYS=(hidden),(hidden)",
+        "LOSSMETER_METRIC_LABELS=model,region",
+    ]
+    assert "# LOSSMETER_THREADS=" in said
+    again = dict(
+        line.removeprefix("# ").split("=", 1) for line in said if not line.endswith(("=", "(hidden)"))
+    )
+    assert run("settings", **again).returncode == 0
+    assert run("settings", LOSSMETER_PORT="x").returncode == 2
 
 
 def test_openapi_prints_the_schema() -> None:

@@ -111,11 +111,11 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometh
         with scraping(folder, target, (folder / "rules.yml", folder / "alerts.yml")) as prometheus:
             command = [
                 sys.executable,
-                SENDER,
+                str(SENDER),
                 "--url",
                 server.url,
                 "--data",
-                WEEK,
+                str(WEEK),
                 "--day",
                 "5",
                 "--pause",

@@ -55,6 +55,13 @@ Make a key for a caller: prints the key, and the line by which the service knows
 
 The line is for the file that LOSSMETER_API_KEYS_FILE names; the service takes it up without a restart."""
 
+SETTINGS = """\
+Print the settings that are in force, one per line as the environment has them, secrets hidden.
+
+  LOSSMETER_WORKERS=4 lossmeter settings | grep -v '^#'
+
+What is behind a # nobody has set: it is the default, or empty where there is none."""
+
 OPENAPI = """\
 Print the OpenAPI 3.1 schema of the service as JSON, without a server.
 
@@ -86,6 +93,7 @@ def build_parser() -> ArgumentParser:
     _add(commands, "losses", "print a table of the losses", LOSSES)
     _add_healthcheck(commands)
     _add_key(commands)
+    _add(commands, "settings", "print the settings that are in force", SETTINGS)
     _add(commands, "openapi", "print the OpenAPI schema", OPENAPI)
     return parser
 
