@@ -100,27 +100,34 @@ MONSTERS: Final[dict[str, tuple[bytes, int]]] = {
     "unknown loss": (scored(b"1")[:-1] + b',"loss":"%b"}' % (b"x" * 100_000), 422),
 }
 
-WRONG: Final[dict[str, bytes]] = {
-    "null": repeated(b"null", LARGE),
-    "true in rows": repeated(b"[true]", LARGE),
-    "strings": repeated(b'"a"', LARGE),
-    "strings in rows": repeated(b'["a"]', LARGE),
-    "escapes": repeated(b'"\\u005b"', LARGE),
-    "emoji": repeated('"😀"'.encode(), LARGE),
-    "NaN": row(b'"NaN"', LARGE),
-    "1e400": row(b"1e400", LARGE),
-    "empty rows": repeated(b"[]", LARGE),
-    "empty objects": repeated(b"{}", LARGE),
-    "objects": repeated(b'{"a":1}', LARGE),
-    "keys twice": repeated(b'{"a":1,"a":2}', LARGE),
-    "ragged": repeated(b"[1],[1,2]", LARGE),
-    "nested": repeated(b"[[1]]", LARGE),
-    "deep": repeated(b"[" * 60 + b"]" * 60, LARGE),
-    "rows with null": repeated(b"[1,null]", LARGE),
-    "denormals": repeated(b"[4.9e-324]", LARGE),
-    "long numbers": repeated(b"[0.%b]" % (b"1234567890" * 100), LARGE),
-    "large integers": repeated(b"[9999999999999999999999]", LARGE),
-    "opening brackets": b"[" * LARGE,
-    "quotes": b'"' * LARGE,
+_ITEMS: Final[dict[str, bytes]] = {
+    "null": b"null",
+    "true in rows": b"[true]",
+    "strings": b'"a"',
+    "strings in rows": b'["a"]',
+    "escapes": b'"\\u005b"',
+    "emoji": '"😀"'.encode(),
+    "empty rows": b"[]",
+    "empty objects": b"{}",
+    "objects": b'{"a":1}',
+    "keys twice": b'{"a":1,"a":2}',
+    "ragged": b"[1],[1,2]",
+    "nested": b"[[1]]",
+    "deep": b"[" * 60 + b"]" * 60,
+    "rows with null": b"[1,null]",
+    "denormals": b"[4.9e-324]",
+    "long numbers": b"[0.%b]" % (b"1234567890" * 100),
+    "large integers": b"[9999999999999999999999]",
 }
-"""Large documents that are wrong everywhere: none is cheap to refuse by itself."""
+_IN_A_ROW: Final = {"NaN": b'"NaN"', "1e400": b"1e400"}
+_BARE: Final = {"opening brackets": b"[", "quotes": b'"'}
+
+WRONG: Final = (*_ITEMS, *_IN_A_ROW, *_BARE)
+"""Names of large documents that are wrong everywhere: none is cheap to refuse by itself."""
+
+
+def wrong(name: str, size: int = LARGE) -> bytes:
+    """One of them."""
+    if name in _ITEMS:
+        return repeated(_ITEMS[name], size)
+    return row(_IN_A_ROW[name], size) if name in _IN_A_ROW else _BARE[name] * size

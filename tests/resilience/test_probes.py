@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from resilience.monsters import WRONG
+from resilience.monsters import wrong
 from resilience.targets import Target, in_parallel, of_size, probing
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def large_bodies(target: Target, seconds: float = 6) -> dict[str, float]:
 
 def wrong_bodies(target: Target, seconds: float = 6) -> dict[str, float]:
     """Probes while 4 clients send 20 MB of JSON that is wrong everywhere."""
-    return under_load(target, [WRONG[name] for name in ("ragged", "nested", "1e400", "null")], seconds)
+    return under_load(target, [wrong(name) for name in ("ragged", "nested", "1e400", "null")], seconds)
 
 
 @pytest.mark.parametrize("fault", [large_bodies, wrong_bodies])

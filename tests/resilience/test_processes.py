@@ -220,7 +220,7 @@ NGINX = """
 daemon off; pid {folder}/pid; error_log stderr crit; worker_processes 1;
 events {{ worker_connections 512; }}
 http {{
-  access_log off; client_body_buffer_size 1m; 
+  access_log off; client_body_buffer_size 1m;
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; client_max_body_size 64m;
   upstream service {{ server 127.0.0.1:{first} max_fails=0; server 127.0.0.1:{second} max_fails=0; keepalive 8; }}
