@@ -43,10 +43,15 @@ def manifests() -> dict[str, dict[str, Any]]:
     return {item["kind"]: item for item in objects}
 
 
+def services() -> dict[str, dict[str, Any]]:
+    """The services of the compose file by name."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    return found
+
+
 def compose() -> dict[str, Any]:
-    """The one service of the compose file."""
-    services: dict[str, dict[str, Any]] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
-    return services["api"]
+    """Ours."""
+    return services()["api"]
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
@@ -107,22 +112,29 @@ def test_the_image_is_what_the_deployments_expect() -> None:
 def test_compose_is_hardened() -> None:
     """Read-only, no capabilities, no new privileges, bounded, and published on this machine only."""
     api = compose()
-    assert api["read_only"] is True
-    assert api["cap_drop"] == ["ALL"]
-    assert "no-new-privileges:true" in api["security_opt"]
+    for name, service in services().items():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert {"mem_limit", "cpus", "pids_limit"} <= service.keys(), name
+        assert "privileged" not in service
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+        for mount in service.get("volumes", ()):
+            source, _, rest = mount.partition(":")
+            assert not source.startswith(".") or (DEPLOY / source).exists()
+            assert not source.startswith(".") or rest.endswith(":ro")
     assert api["user"] == f"{USER}:{USER}"
     assert [mount.split(":")[0] for mount in api["tmpfs"]] == ["/tmp"]  # noqa: S108  (in the container)
-    assert {"mem_limit", "cpus", "pids_limit"} <= api.keys()
-    assert all(port.startswith("127.0.0.1:") for port in api["ports"])
+    assert "ports" not in api
     assert api["healthcheck"]["test"] == ["CMD", "lossmeter", "healthcheck"]
     assert api["image"].endswith(f":{lossmeter.__version__}")
-    assert "privileged" not in api
+    assert all(re.search(r":v?\d+\.\d+", service["image"]) for service in services().values())
 
 
 def test_compose_sets_only_what_can_be_set() -> None:
     """A name that the settings do not know would stop the container."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    assert compose()["environment"].keys() <= known
+    assert compose()["environment"].keys() <= known | {"FORWARDED_ALLOW_IPS"}
 
 
 @pytest.mark.parametrize("version", ["1.31", "1.34", "1.37"])
@@ -216,3 +228,21 @@ def test_the_component_of_keys_closes_the_door(tmp_path: Path) -> None:
     assert after["LOSSMETER_ALLOW_ANONYMOUS"] == "false"
     mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
     assert any(after["LOSSMETER_API_KEYS_FILE"].startswith(mount + "/") for mount in mounts)
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_the_component_of_monitoring_has_our_rules(tmp_path: Path) -> None:
+    """It scrapes the Service by its own labels and port, and has every rule and alert, word for word."""
+    folder = tmp_path / "kubernetes"
+    shutil.copytree(DEPLOY / "kubernetes", folder)
+    with (folder / "kustomization.yaml").open("a") as file:
+        file.write("components:\n  - monitoring\n")
+    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, check=True, timeout=60)
+    built = {item["kind"]: item for item in yaml.safe_load_all(done.stdout)}
+    files = [
+        yaml.safe_load((DEPLOY / "prometheus" / name).read_text()) for name in ("rules.yml", "alerts.yml")
+    ]
+    assert built["PrometheusRule"]["spec"]["groups"] == [group for file in files for group in file["groups"]]
+    spec, service = built["ServiceMonitor"]["spec"], built["Service"]
+    assert spec["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert spec["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
