@@ -97,6 +97,12 @@ WAYS = {
     "npz": ('/v1/score?labels={"model":"npz"}&include=losses', "application/x-npz", npz(), 2),
     "arrow": ('/v1/score?labels={"model":"arrow"}', ARROW, arrow(), 4),
     "ndjson": ('/v1/score?labels={"model":"ndjson"}&include=kl', NDJSON, ndjson(), 2),
+    "measured": (
+        "/v1/metrics",
+        "application/json",
+        json.dumps({"logits": LOGITS, "targets": TARGETS, "labels": {"model": "measured"}}).encode(),
+        2,
+    ),
     "v2": ("/v2/models/cross_entropy/infer", "application/json", oip("v2"), 2),
 }
 
@@ -112,7 +118,7 @@ def test_every_way_to_score_counts(caller: httpx2.Client, way: str) -> None:
     assert samples(caller, "lossmeter_rows_scored_total", model=way, loss="cross_entropy") == rows
     assert samples(caller, "lossmeter_loss_nats_total", model=way) == pytest.approx(loss.sum() * rows / 2)
     assert samples(caller, "lossmeter_correct_rows_total", model=way) == rows / 2
-    route = "/v2/models/{model_name}/infer" if way == "v2" else "/v1/score"
+    route = "/v2/models/{model_name}/infer" if way == "v2" else path.partition("?")[0]
     assert samples(caller, "lossmeter_http_request_body_bytes_total", route=route, status="200") >= len(body)
 
 

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from lossmeter.api.schemas.merge import MergeRequest
     from lossmeter.api.schemas.metrics import MetricsRequest
     from lossmeter.api.schemas.report import ReportRequest
+    from lossmeter.observability.meter import Meter
     from lossmeter.settings import Settings
 
 
-def metrics(request: MetricsRequest, settings: Settings) -> dict[str, Any]:
+def metrics(request: MetricsRequest, meter: Meter) -> dict[str, Any]:
     """The metrics of a batch, of its slices, and its state."""
-    measured = engine.measure(**arguments(request), threads=settings.threads)
+    measured = meter.measure(arguments(request), request.labels)
     document = members(measured, "count", "ignored", "weight", "class_weights", "metrics", "undefined")
     if measured.slices is not None:
         document["slices"] = of_slices(measured.slices)

@@ -11,6 +11,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 import lossmeter
 from lossmeter import engine
 from lossmeter.observability import quality
@@ -23,7 +25,7 @@ from lossmeter.observability.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from lossmeter.engine import Scores
+    from lossmeter.engine import Measured, Scores
     from lossmeter.observability.catalogue import Table
     from lossmeter.settings import Settings
 
@@ -96,23 +98,41 @@ class Meter:
         with Phase("compute"):
             scores = engine.score(**wanted)
         seconds = perf_counter() - begun
-        self._count(arguments, scores, labels, seconds)
-        return replace(scores, losses=None) if hidden else scores
-
-    def _count(
-        self, arguments: Mapping[str, Any], scores: Scores, labels: Mapping[str, str] | None, seconds: float
-    ) -> None:
-        _, values = quality.predictions(arguments)
         loss = arguments.get("loss", "cross_entropy")
         name = loss if isinstance(loss, str) else loss["name"]
+        changes = quality.counted(arguments, scores, judged=bool(labels), threads=self._threads)
+        self._count(arguments, name, labels, changes, seconds)
+        return replace(scores, losses=None) if hidden else scores
+
+    def measure(self, arguments: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> Measured:
+        """The engine's metrics, counted under these labels as those of the log loss."""
+        begun = perf_counter()
+        with Phase("compute"):
+            found = engine.measure(**arguments, threads=self._threads)
+        seconds = perf_counter() - begun
+        changes = quality.measured(arguments, found, self._threads) if labels else ()
+        self._count(arguments, "cross_entropy", labels, changes, seconds)
+        return found
+
+    def _count(
+        self,
+        arguments: Mapping[str, Any],
+        loss: str,
+        labels: Mapping[str, str] | None,
+        changes: Iterable[tuple[int, float]],
+        seconds: float,
+    ) -> None:
+        _, values = quality.predictions(arguments)
         record = CURRENT.get()
         if record is not None:
-            record.loss, record.classes = name, values.shape[1] if values.ndim > 1 else 1
+            record.loss, record.classes = loss, values.shape[1] if values.ndim > 1 else 1
             record.rows += len(values)
-        changes = list(quality.counted(arguments, scores, judged=bool(labels), threads=self._threads))
+        with np.errstate(all="ignore"):
+            settled = list(changes)
         with self._lock:
-            _add(self._row(QUALITY, *self._series.of(labels), name), changes)
-            _add(self._row(KERNEL, name), enumerate((seconds, len(values), values.size)))
+            _add(self._row(KERNEL, loss), enumerate((seconds, len(values), values.size)))
+            if settled:
+                _add(self._row(QUALITY, *self._series.of(labels), loss), settled)
 
     def _row(self, table: Table, *labels: str) -> memoryview[float]:
         key = (table.name, *labels)

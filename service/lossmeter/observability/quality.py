@@ -15,7 +15,7 @@ from lossmeter.observability.catalogue import NATS, QUALITY
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from lossmeter.engine import Scores
+    from lossmeter.engine import Measured, Scores
     from lossmeter.engine.arrays import Floats, Mask, Vector
 
     Counted = tuple[int, float]
@@ -71,12 +71,23 @@ def counted(
         yield from _of_predictions(arguments, threads)
 
 
+def measured(arguments: Mapping[str, Any], found: Measured, threads: int | None) -> Iterator[Counted]:
+    """What changes when a batch was measured: its log loss, if that is among the metrics, and its predictions."""
+    yield _PLACE["lossmeter_rows_scored"], found.count
+    yield _PLACE["lossmeter_rows_ignored"], found.ignored
+    loss = found.metrics.get("log_loss")
+    if isinstance(loss, float) and np.isfinite(loss):
+        yield _PLACE["lossmeter_loss_nats"], loss * found.weight
+        yield _PLACE["lossmeter_loss_weight"], found.weight
+    yield from _of_predictions(arguments, threads)
+
+
 def _of_losses(arguments: Mapping[str, Any], scores: Scores, sent: Vector, nats: float) -> Iterator[Counted]:
     losses = sent if nats == 1 else sent * nats
     weight = scores.denominator
     total, left_out = _finite(losses)
     if left_out:
-        weight -= _weight(arguments, scores, ~np.isfinite(losses))
+        weight = max(weight - _weight(arguments, scores, ~np.isfinite(losses)), 0.0)
         yield _PLACE["lossmeter_losses_not_finite"], left_out
     yield _PLACE["lossmeter_loss_nats"], total
     yield _PLACE["lossmeter_loss_weight"], weight
@@ -125,8 +136,7 @@ def _finite(values: Vector) -> tuple[float, int]:
 
 def _of_predictions(arguments: Mapping[str, Any], threads: int | None) -> Iterator[Counted]:
     kind, values = predictions(arguments)
-    binary = make_loss(arguments.get("loss", "cross_entropy")).binary
-    if binary and values.ndim > 1:
+    if values.ndim > 1 and make_loss(arguments.get("loss", "cross_entropy")).binary:
         return  # labels, each of them right or wrong by itself: there is no one class
     found = judge(
         kind,

@@ -23,7 +23,7 @@ async def metrics(
     request: DocumentRequest, document: Annotated[MetricsRequest, Body(openapi_examples=EXAMPLES)]
 ) -> Response:
     """Measure a batch: accuracy, calibration, ranking, and what else /v1/score has no loss for."""
-    return await request.answer(lambda: monitoring.metrics(document, request.service.settings))
+    return await request.answer(lambda: monitoring.metrics(document, request.service.meter))
 
 
 @router.get(
