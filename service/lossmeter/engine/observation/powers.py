@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EDGES = (2.0**-660, 2.0**-300, 2.0**300, 2.0**660)
 PLACES = (-26, -15, 0, 15, 26)
-"""By 2^(−32 places) a factor is scaled below and from each edge on, so that a product of three is in range of doubles."""
+"""By 2^(−32 places) a factor is scaled below and from each edge on, so that doubles hold a product of three."""
 
 LARGEST_SQUARED = 2.0**511
 """Beyond it the square of a class's loss is that of this: no double would hold it."""

@@ -106,7 +106,7 @@ def _check_classes_of_slices(classes: int, tables: Mapping[str, Table], *, hard:
 
 def _present(tables: Mapping[str, Table], table: str, name: str) -> Mask:
     """Where a column is not 0, however small."""
-    return tables[table].column(TABLES[table].index(name)).planes.any(axis=0)
+    return np.any(tables[table].column(TABLES[table].index(name)).planes, axis=0)
 
 
 def _floats(tables: Mapping[str, Table], table: str, name: str) -> Vector:
