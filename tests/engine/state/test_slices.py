@@ -155,10 +155,13 @@ def test_more_values_than_a_state_holds_are_refused() -> None:
     """In one batch, and when states are merged."""
     n = MOST_VALUES // 2 + 1
     states = [scored(n, [f"{shard}-{row}" for row in range(n)]).state for shard in range(2)]
-    with pytest.raises(InvalidInputError, match="at most 10000 values"):
+    with pytest.raises(InvalidInputError, match="at most 10000 different values"):
         merge(states)
     with pytest.raises(InvalidInputError, match="at most 10000 different values"):
         scored(2 * n, [str(row) for row in range(2 * n)])
+    names = [str(row) for row in range(n)]
+    with pytest.raises(InvalidInputError, match="of all dimensions"):
+        score(logits=np.zeros((n, 2)), targets=[0] * n, slices={"x": names, "y": names})
 
 
 @pytest.mark.parametrize(("name", "value"), [("bins", 0), ("bins", 1001), ("k", 0)])

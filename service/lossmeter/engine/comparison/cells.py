@@ -5,10 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lossmeter.engine.state.layout import TABLES
+from lossmeter.engine.state.slices import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from lossmeter.engine.comparison.split import Cell, Cells
     from lossmeter.engine.state import State
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 def by_class(state: State) -> Cells:
     """All rows as one slice of the name "", by their true class."""
-    return {"": dict(_cells(state, "classes"))}
+    return {"": _cells(state, "classes", ("weight", "loss"), 0, state.options["classes"])}
 
 
 SHARED = -1
@@ -25,38 +28,28 @@ SHARED = -1
 
 def by_slice(state: State, dimension: str) -> Cells:
     """The values of a dimension, each by true class; labels that are each true or not have no classes."""
-    values, first = state.slice_names[dimension], _first(state, dimension)
+    values, first = state.slice_names[dimension], first_of(state.slice_names, dimension)
+    whole = dict(zip(values, _cells(state, "slices", ("w", "y"), first, len(values)).values(), strict=True))
     if state.options["truth"] == "labels":
-        slices = state.slices(most=len(values))[dimension]
-        return {value: {0: (each.moments.w, each.moments.y)} for value, each in slices.items()}
+        return {value: {0: cell} for value, cell in whole.items()}
     classes = state.options["classes"]
     found: dict[str, dict[int, Cell]] = {value: {} for value in values}
-    for key, cell in _cells(state, "slice_classes"):
-        place = key // classes - first
-        if 0 <= place < len(values):
-            found[values[place]][key % classes] = cell
+    cells = _cells(state, "slice_classes", ("weight", "loss"), first * classes, len(values) * classes)
+    for key, cell in cells.items():
+        found[values[key // classes - first]][key % classes] = cell
     if state.total["soft"]:
-        for value, each in state.slices(most=len(values))[dimension].items():
-            hard = found[value].values()
-            weight = each.moments.w - sum((cell[0] for cell in hard), Fraction(0))
-            loss = each.moments.y - sum((cell[1] for cell in hard), Fraction(0))
-            found[value][SHARED] = (weight, loss)
+        for value, of_classes in found.items():
+            hard = list(of_classes.values())
+            weight, loss = (
+                whole[value][part] - sum((cell[part] for cell in hard), Fraction(0)) for part in range(2)
+            )
+            of_classes[SHARED] = (weight, loss)
     return found
 
 
-def _first(state: State, dimension: str) -> int:
-    """The number of the first value of a dimension: slices are numbered dimension by dimension."""
-    before = 0
-    for name, values in state.slice_names.items():
-        if name == dimension:
-            break
-        before += len(values)
-    return before
-
-
-def _cells(state: State, table: str) -> Iterator[tuple[int, Cell]]:
-    columns = TABLES[table]
-    sums = state.tables[table]
-    weights, losses = (sums.column(columns.index(name)).fractions() for name in ("weight", "loss"))
-    for key, weight, loss in zip(sums.keys.tolist(), weights, losses, strict=True):
-        yield key, (Fraction(weight), Fraction(loss))
+def _cells(state: State, name: str, columns: Iterable[str], first: int, count: int) -> dict[int, Cell]:
+    """By key, weights and losses of the rows of a table whose keys are so many from the first on."""
+    keys = state.tables[name].keys
+    table = state.tables[name].rows(slice(*np.searchsorted(keys, (first, first + count)).tolist()))
+    weights, losses = (table.column(TABLES[name].index(column)).fractions() for column in columns)
+    return dict(zip(table.keys.tolist(), zip(weights, losses, strict=True), strict=True))

@@ -117,7 +117,7 @@ def compare(reference: State, current: State, *, threshold: float = 0.0, level: 
         drift=_drifts(reference, current, undefined),
         label_shift=label_shift,
         split=splits,
-        slices=_slices(reference, current, parts, level),
+        slices=culprits(parts, reference, current, level),
         undefined=undefined,
     )
 
@@ -184,15 +184,6 @@ def _splits(
         undefined["label_shift"] = "labels that are each true or not have no mix of true classes"
         return splits, None, parts
     return splits, split(by_class(reference), by_class(current), change)[0], parts
-
-
-def _slices(
-    reference: State, current: State, parts: Mapping[str, Mapping[str, Parts]], level: float
-) -> list[SliceChange]:
-    if not parts:
-        return []
-    most = max(map(len, (*reference.slice_names.values(), *current.slice_names.values())))
-    return culprits(parts, reference.slices(most), current.slices(most), level)
 
 
 def _drifts(reference: State, current: State, undefined: dict[str, str]) -> dict[str, Drift]:

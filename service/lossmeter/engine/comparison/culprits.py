@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lossmeter.engine.comparison.inference import Inference
     from lossmeter.engine.comparison.split import Parts
-    from lossmeter.engine.state import Slice
+    from lossmeter.engine.state import Slice, State
 
 MOST_SLICES = 100
 """So many are told, and tested; their p-values are adjusted for all that there are."""
@@ -58,8 +58,8 @@ class SliceChange:
 
 def culprits(
     parts: Mapping[str, Mapping[str, Parts]],
-    reference: Mapping[str, Mapping[str, Slice]],
-    current: Mapping[str, Mapping[str, Slice]],
+    reference: State,
+    current: State,
     level: float,
 ) -> list[SliceChange]:
     """The slices of every dimension in ``parts``, that which adds most to the loss first, at most ``MOST_SLICES``."""
@@ -70,7 +70,7 @@ def culprits(
     ]
     named.sort(key=lambda each: (-each[1].total, each[0]))
     changes = [
-        _change(name, each, reference[name[0]].get(name[1]), current[name[0]].get(name[1]), level)
+        _change(name, each, reference.slice(*name), current.slice(*name), level)
         for name, each in named[:MOST_SLICES]
     ]
     sure = [place for place, each in enumerate(changes) if each.caution is None]

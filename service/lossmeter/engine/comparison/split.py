@@ -7,8 +7,9 @@ the share q_sc of a class within it and the mean loss R of each, and with x̄ th
     label_shift  Σ_s π̄_s Σ_c (q'_sc − q_sc) (R̄_sc − R̄_s)      their truths are others
     within       Σ_s π̄_s Σ_c q̄_sc (R'_sc − R_sc)               the same truths are predicted worse
 
-add up to the change, because x'y' − xy = x̄ (y'−y) + (x'−x) ȳ. All of it is computed in fractions: the three parts of
-every slice are exact before each is rounded to a double, once. What is in one window alone is a matter of mix.
+add up to the change, because x'y' − xy = x̄ (y'−y) + (x'−x) ȳ. Shares and means are fractions of 256 bits: what the
+three parts of every slice miss is far below what each is rounded to, once. What is in one window alone is a matter of
+mix.
 
 Source: Kitagawa, "Components of a Difference Between Two Rates", JASA 50 (1955), with the classes nested in the slices.
 """
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeAlias
 
-from lossmeter.engine.comparison.exact import nearest
+from lossmeter.engine.comparison.exact import nearest, quotient
 
 Cell: TypeAlias = tuple[Fraction, Fraction]
 """(Σw, Σy): weight and weighted loss."""
@@ -70,7 +71,7 @@ def split(reference: Cells, current: Cells, change: float) -> tuple[Split, Mappi
     """Split ``change``, the difference of the two means, over slices and classes; both windows have some weight.
 
     Returns:
-        the parts of the change, and the exact ones of every slice, which add up to them.
+        the parts of the change, and the ones of every slice, which add up to them.
     """
     before, after = _Window(reference), _Window(current)
     middle = (before.mean() + after.mean()) / 2
@@ -92,22 +93,26 @@ class _Window:
 
     def mean(self) -> Fraction:
         """Of all rows."""
-        return self._whole[1] / self._whole[0]
+        return quotient(self._whole[1], self._whole[0])
 
     def share(self, name: str) -> Fraction:
         """Of a slice in all weight."""
-        return self._slices.get(name, _NOTHING)[0] / self._whole[0]
+        return quotient(self._slices.get(name, _NOTHING)[0], self._whole[0])
 
     def mean_of(self, name: str) -> Fraction | None:
         """Of a slice; None where it has no weight."""
         weight, loss = self._slices.get(name, _NOTHING)
-        return loss / weight if weight else None
+        return quotient(loss, weight) if weight else None
 
     def classes(self, name: str) -> Mapping[int, tuple[Fraction, Fraction]]:
         """Class → (its share of the slice, its mean)."""
         whole = self._slices.get(name, _NOTHING)[0]
         cells = self._cells.get(name, {})
-        return {label: (weight / whole, loss / weight) for label, (weight, loss) in cells.items() if weight}
+        return {
+            label: (quotient(weight, whole), quotient(loss, weight))
+            for label, (weight, loss) in cells.items()
+            if weight
+        }
 
 
 _NOTHING: Cell = (Fraction(0), Fraction(0))

@@ -50,7 +50,12 @@ def dimensions(sent: Slices | None, n: int, kept: Indices | None) -> list[Dimens
     for name in sent:
         if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME:
             raise InvalidInputError.at("slices", detail=f"names of 1 to {LONGEST_NAME} characters are wanted")
-    return [_dimension(name, sent[name], n, kept) for name in sorted(sent)]
+    found = [_dimension(name, sent[name], n, kept) for name in sorted(sent)]
+    count = sum(len(each.values) for each in found)
+    if count > MOST_VALUES:
+        detail = f"at most {MOST_VALUES} different values of all dimensions are wanted, these are {count}"
+        raise InvalidInputError.at("slices", detail=detail)
+    return found
 
 
 def _dimension(name: str, sent: Sequence[Hashable], n: int, kept: Indices | None) -> Dimension:
@@ -67,9 +72,6 @@ def _dimension(name: str, sent: Sequence[Hashable], n: int, kept: Indices | None
         codes = codes[kept]
     occurs = np.flatnonzero(np.bincount(codes, minlength=len(names)))
     order = sorted(occurs.tolist(), key=lambda place: names[place])
-    if len(order) > MOST_VALUES:
-        detail = f"at most {MOST_VALUES} different values are wanted, these are {len(order)}"
-        raise InvalidInputError.at("slices", name, detail=detail)
     number = np.zeros(len(names), np.intp)
     number[order] = np.arange(len(order))
     return Dimension(name, tuple(names[place] for place in order), number[codes])

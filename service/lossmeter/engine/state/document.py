@@ -96,7 +96,11 @@ def _shown(value: object) -> object:
 def _read_slices(sent: object, dimensions: list[str]) -> dict[str, tuple[str, ...]]:
     if not isinstance(sent, dict) or sorted(sent) != dimensions:
         raise InvalidInputError.at("slices", detail="the values of each dimension in options are wanted")
-    return {name: _read_values(sent[name], "slices", name) for name in dimensions}
+    found = {name: _read_values(sent[name], "slices", name) for name in dimensions}
+    if sum(map(len, found.values())) > MOST_VALUES:
+        detail = f"at most {MOST_VALUES} values of all dimensions are wanted"
+        raise InvalidInputError.at("slices", detail=detail)
+    return found
 
 
 def _read_values(sent: object, *path: Step) -> tuple[str, ...]:

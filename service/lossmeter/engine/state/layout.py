@@ -23,7 +23,7 @@ MOST_CLASSES = 1 << 20
 MOST_BINS = 1000
 MOST_DIMENSIONS = 16
 MOST_VALUES = 10_000
-"""Of a dimension of slices; a state refuses more, a report shows fewer."""
+"""Of all dimensions of slices together; a state refuses more, a report shows fewer."""
 LONGEST_NAME = 200
 """Characters of a dimension or of a value."""
 

@@ -63,10 +63,11 @@ def _united(states: Sequence[State]) -> dict[str, tuple[str, ...]]:
         values = (
             different.pop() if len(different) == 1 else tuple(sorted(set(chain.from_iterable(different))))
         )
-        if len(values) > MOST_VALUES:
-            detail = f"at most {MOST_VALUES} values of a dimension are wanted, these have {len(values)}"
-            raise InvalidInputError.at("states", 0, "slices", dimension, detail=detail)
         united[dimension] = values
+    count = sum(map(len, united.values()))
+    if count > MOST_VALUES:
+        detail = f"at most {MOST_VALUES} different values of all dimensions are wanted, these have {count}"
+        raise InvalidInputError.at("states", 0, "slices", detail=detail)
     return united
 
 

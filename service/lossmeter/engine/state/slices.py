@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
-from fractions import Fraction
+from itertools import takewhile
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lossmeter.engine.state.layout import MOMENTS, SLICES
 from lossmeter.engine.state.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from fractions import Fraction
 
     from lossmeter.engine.state.tables import Table
 
@@ -81,31 +85,37 @@ def shown(table: Table, names: Mapping[str, Sequence[str]], most: int = SHOWN) -
     Which ones are kept is decided here, of all rows together: weight first, then the name. A state itself keeps every
     value, so neither the order nor the grouping of merges has a say.
     """
-    rows = _rows(table, sum(map(len, names.values())))
+    weights = table.column(SLICES.index("weight")).floats()
     answer: dict[str, dict[str, Slice]] = {}
-    start = 0
     for dimension, values in names.items():
-        found = sorted(
-            zip(values, rows[start : start + len(values)], strict=True),
-            key=lambda each: (-each[1]["weight"], each[0]),
-        )
-        start += len(values)
-        kept, rest = found[:most], found[most:]
+        start = first_of(names, dimension)
+        order = sorted(range(len(values)), key=lambda place: (-weights[start + place], values[place]))
+        kept, rest = order[:most], order[most:]
         if rest:
-            rest += [each for each in kept if each[0] == OTHER]
-            kept = [each for each in kept if each[0] != OTHER]
-        answer[dimension] = {value: Slice.of(sums) for value, sums in kept}
+            rest += [place for place in kept if values[place] == OTHER]
+            kept = [place for place in kept if values[place] != OTHER]
+        slices = _slices(table.rows(np.array(kept, np.intp) + start))
+        answer[dimension] = dict(zip((values[place] for place in kept), slices, strict=True))
         if rest:
-            answer[dimension][OTHER] = Slice.of(
-                {column: sum((sums[column] for _, sums in rest), Fraction(0)) for column in SLICES}
-            )
+            sums = table.rows(np.array(rest, np.intp) + start).whole().fractions()
+            answer[dimension][OTHER] = Slice.of(dict(zip(SLICES, sums, strict=True)))
     return answer
 
 
-def _rows(table: Table, count: int) -> list[dict[str, Fraction]]:
-    """The columns of every slice."""
-    found: list[dict[str, Fraction]] = [dict.fromkeys(SLICES, Fraction(0)) for _ in range(count)]
-    for place, column in enumerate(SLICES):
-        for key, value in zip(table.keys.tolist(), table.column(place).fractions(), strict=True):
-            found[key][column] = value
-    return found
+def one(table: Table, names: Mapping[str, Sequence[str]], dimension: str, value: str) -> Slice | None:
+    """The slice of a value; None where it does not occur."""
+    values = names[dimension]
+    place = bisect_left(values, value)
+    if place == len(values) or values[place] != value:
+        return None
+    return _slices(table.rows(np.array([first_of(names, dimension) + place])))[0]
+
+
+def first_of(names: Mapping[str, Sequence[str]], dimension: str) -> int:
+    """The number of the first value of a dimension: slices are numbered dimension by dimension."""
+    return sum(len(names[before]) for before in takewhile(lambda name: name != dimension, names))
+
+
+def _slices(table: Table) -> list[Slice]:
+    columns = [table.column(place).fractions() for place in range(len(SLICES))]
+    return [Slice.of(dict(zip(SLICES, sums, strict=True))) for sums in zip(*columns, strict=True)]

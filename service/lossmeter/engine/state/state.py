@@ -17,7 +17,7 @@ from lossmeter.engine.state.consistency import check
 from lossmeter.engine.state.document import from_document, to_document
 from lossmeter.engine.state.layout import TABLES, VERSION
 from lossmeter.engine.state.options import fingerprint
-from lossmeter.engine.state.slices import SHOWN, Slice, moments_of, shown
+from lossmeter.engine.state.slices import SHOWN, Slice, moments_of, one, shown
 from lossmeter.engine.state.tables import Table
 from lossmeter.errors import InvalidInputError, MalformedBodyError
 
@@ -85,6 +85,10 @@ class State:
     def slices(self, most: int = SHOWN) -> dict[str, dict[str, Slice]]:
         """By dimension, the values with the most weight first; beyond ``most`` of them the rest is ``other``."""
         return shown(self.tables["slices"], self.slice_names, most)
+
+    def slice(self, dimension: str, value: str) -> Slice | None:
+        """A single one; None where the value does not occur."""
+        return one(self.tables["slices"], self.slice_names, dimension, value)
 
     def evidence(self) -> Evidence | None:
         """What metrics are computed from; None where labels are each true or not: they have no predicted class."""

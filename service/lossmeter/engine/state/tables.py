@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lossmeter.engine.arrays import Indices
-from lossmeter.engine.state.digits import Digits, Integers, carried
+from lossmeter.engine.state.digits import Digits, Integers, Planes, carried
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,6 +66,20 @@ class Table:
     def column(self, place: int) -> Digits:
         """One of them; its window may be wider than it needs."""
         return Digits(self.digits.low, self.digits.planes[:, place :: self.columns])
+
+    def rows(self, chosen: Indices | slice) -> Table:
+        """Some of its rows; the window may be wider than they need."""
+        keys, cube = self.keys[chosen], self._cube()[:, chosen]
+        return Table(
+            keys, self.columns, Digits(self.digits.low, cube.reshape(len(cube), len(keys) * self.columns))
+        )
+
+    def whole(self) -> Digits:
+        """The sum of all rows, column by column."""
+        return carried(self.digits.low, np.add.reduce(self._cube(), axis=1, dtype=np.int64))
+
+    def _cube(self) -> Planes:
+        return self.digits.planes.reshape(len(self.digits.planes), len(self.keys), self.columns)
 
 
 def added(tables: Sequence[Table], columns: int) -> Table:
