@@ -159,8 +159,8 @@ def test_states_that_do_not_fit_are_refused(change: dict[str, Any], named: str) 
         merge([states[0], states[1]])
     problem = refused.value.problems[0]
     assert problem.path == ("states", 1, "options", named)
-    assert str(states[0].options[named]) in problem.detail
-    assert str(states[1].options[named]) in problem.detail
+    assert json.dumps(states[0].options[named]) in problem.detail
+    assert json.dumps(states[1].options[named]) in problem.detail
 
 
 def test_nothing_is_no_state() -> None:

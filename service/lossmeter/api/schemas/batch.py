@@ -112,7 +112,7 @@ class Window(Batch):
     )
     slices: Slices = optional(
         "Columns to slice by, an object of `String[n]`: one value per row for each dimension, such as "
-        '`{"region": ["north", "south"]}`. Default: none.'
+        '`{"region": ["north", "south"]}`; up to 16 dimensions, and 10000 different values in all. Default: none.'
     )
     cluster: Cluster = optional(
         "Rows that belong together, such as those of one user: `String[n]` or `Int[n]`. Intervals then "

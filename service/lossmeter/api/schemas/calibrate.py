@@ -19,7 +19,7 @@ class CalibrateRequest(Batch):
     method: Method = Field(
         default="temperature",
         description="`temperature`: one number that all logits are to be divided by. `vector`: a scale and a bias "
-        "for each class.",
+        "for each class; what the rows leave open, or would let grow without end, is held by a ridge of 1e-6.",
     )
     bins: Bins = 15
     binning: Binning = "equal_width"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -138,7 +139,8 @@ def _check_alike(reference: State, current: State) -> None:
     for name in ALIKE:
         here, there = current.options[name], reference.options[name]
         if here != there:
-            said = f"it is {str(here)[:200]}, that of the reference {str(there)[:200]}"
+            now, before = (json.dumps(each, ensure_ascii=False)[:200] for each in (here, there))
+            said = f"it is {now}, that of the reference {before}"
             detail = f"states of the same {name} are wanted: {said}"
             raise InvalidInputError.at("current", "options", name, detail=detail)
 

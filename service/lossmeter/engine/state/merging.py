@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,9 @@ def merge(states: Sequence[State]) -> State:
 def _difference(state: State, first: State, place: int) -> InvalidInputError:
     """The first option in which they differ."""
     name = next(name for name in first.options if state.options[name] != first.options[name])
-    here, there = str(state.options[name])[:200], str(first.options[name])[:200]
+    here, there = (json.dumps(each.options[name], ensure_ascii=False)[:200] for each in (state, first))
     detail = f"states of the same {name} are wanted: it is {here} here and {there} in the first state"
-    return InvalidInputError.at("states", place, "options", name, detail=detail, value=here)
+    return InvalidInputError.at("states", place, "options", name, detail=detail)
 
 
 def _united(states: Sequence[State]) -> dict[str, tuple[str, ...]]:
