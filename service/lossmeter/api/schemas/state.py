@@ -22,7 +22,7 @@ StateEncoding: TypeAlias = Annotated[
     Encoding,
     Field(
         description="How a state of the answer is written: `json`, an object, or `binary`, a base64 string, "
-        "which is shorter. Wherever a state is taken, both are."
+        "which is read faster. Wherever a state is taken, both are."
     ),
 ]
 

@@ -131,7 +131,7 @@ class State:
         return state
 
     def pack(self) -> bytes:
-        """The same, in fewer bytes; equal states are equal bytes."""
+        """The same as bytes, which are read faster; equal states are equal bytes."""
         return pack_document(self.document())
 
     @classmethod
