@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.middleware import Middleware
 
@@ -21,7 +21,8 @@ from lossmeter.api.exact import put_first
 from lossmeter.api.limits import Limits
 from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
 from lossmeter.api.process import settle
-from lossmeter.api.service import Readiness, Service
+from lossmeter.api.service import Service
+from lossmeter.api.turnstile import Turnstile
 from lossmeter.api.watch import Watch, is_silent
 from lossmeter.observability.log import Requests
 from lossmeter.settings import Settings
@@ -82,17 +83,18 @@ def _middleware(service: Service) -> list[Middleware]:
         Middleware(Head),
         *([] if port is None else [Middleware(Doors, port)]),
         *([Middleware(Access, settings)] if settings.asks_for_key else []),
-        Middleware(Limits, settings, service.meter.holds),
+        Middleware(Limits, service.load),
     ]
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Readiness]]:
+async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     settle()
     engine.warm_up()
     readiness = app.state.service.readiness
     readiness.state = "ok"
-    yield {"readiness": readiness}  # the server says when it is going to stop
+    # The server says when it is going to stop, and asks what to refuse unread.
+    yield {"readiness": readiness, "refusal": Turnstile(app).refusal}
     readiness.state = "stopping"
 
 

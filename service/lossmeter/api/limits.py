@@ -26,32 +26,19 @@ SHARE: Final = "lossmeter.share"
 RETRY_AFTER: Final = {"Retry-After": "1"}
 
 
-class Limits:
-    """Bounds the bytes of one body, the bytes of all bodies in flight, and the requests of one caller.
+class Load:
+    """What this process has taken on.
 
     Attributes:
-        settings: the limits.
+        settings: how much it may be.
+        callers: how many requests of each caller are in flight.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, told: Callable[[int], None]) -> None:
+    def __init__(self, settings: Settings, told: Callable[[int], None]) -> None:
+        self.settings = settings
+        self.callers: Counter[object] = Counter()
         self._in_flight = 0
         self._told = told
-        self.settings = settings
-        self._app = app
-        self._callers: Counter[object] = Counter()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes the request on within the limits."""
-        if scope["type"] != "http" or is_open(scope):
-            await self._app(scope, receive, send)
-            return
-        share = Share(self, scope, receive, send)
-        try:
-            with self._caller(scope), share.reserved():
-                await self._app({**scope, SHARE: share}, share.receive, share.send)
-        except HTTPException as refusal:
-            share.is_refused = True
-            await errors.of(refusal, scope)(scope, receive, share.send)
 
     @property
     def in_flight(self) -> int:
@@ -63,20 +50,67 @@ class Limits:
         self._in_flight = size
         self._told(size)
 
-    @contextmanager
-    def _caller(self, scope: Scope) -> Iterator[None]:
-        caller = scope.get(CALLER) or (scope.get("client") or ("",))[0]
+    def check_caller(self, caller: object) -> None:
+        """Refuses a caller's next request if too many are in flight.
+
+        Raises:
+            HTTPException: 429.
+        """
         most = self.settings.max_requests_per_caller
-        if self._callers[caller] >= most:
+        if self.callers[caller] >= most:
             detail = f"You have {most} requests in flight, and no more are taken at a time."
             raise HTTPException(429, detail, RETRY_AFTER)
-        self._callers[caller] += 1
+
+    def check_room(self, more: int) -> None:
+        """Refuses bytes for which there is no room now.
+
+        Raises:
+            HTTPException: 503.
+        """
+        if self._in_flight + more > self.settings.max_bytes_in_flight:
+            raise HTTPException(503, "Too many bytes are being scored just now.", RETRY_AFTER)
+
+
+class Limits:
+    """Bounds the bytes of one body, the bytes of all bodies in flight, and the requests of one caller.
+
+    Attributes:
+        load: what is in flight.
+    """
+
+    def __init__(self, app: ASGIApp, load: Load) -> None:
+        self.load = load
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on within the limits."""
+        if scope["type"] != "http" or is_open(scope):
+            await self._app(scope, receive, send)
+            return
+        share = Share(self.load, scope, receive, send)
+        try:
+            with self._caller(scope), share.reserved():
+                await self._app({**scope, SHARE: share}, share.receive, share.send)
+        except HTTPException as refusal:
+            share.is_refused = True
+            await errors.of(refusal, scope)(scope, receive, share.send)
+
+    @contextmanager
+    def _caller(self, scope: Scope) -> Iterator[None]:
+        callers, caller = self.load.callers, caller_of(scope)
+        self.load.check_caller(caller)
+        callers[caller] += 1
         try:
             yield
         finally:
-            self._callers[caller] -= 1
-            if not self._callers[caller]:
-                del self._callers[caller]
+            callers[caller] -= 1
+            if not callers[caller]:
+                del callers[caller]
+
+
+def caller_of(scope: Scope) -> object:
+    """Whose request it is: a key or token where they are asked, else an address."""
+    return scope.get(CALLER) or (scope.get("client") or ("",))[0]
 
 
 class Share:
@@ -88,13 +122,13 @@ class Share:
         is_refused: it is not going to be read to its end; the answer closes the connection instead.
     """
 
-    def __init__(self, limits: Limits, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, load: Load, scope: Scope, receive: Receive, send: Send) -> None:
         self.is_refused = False
         self._is_stream = path_of(scope) == STREAM_PATH and negotiation.is_stream(Headers(scope=scope))
-        self._declared = _declared_length(scope)
+        self._declared = declared_length(scope)
         self._reserved = self._received = 0
-        self._limits = limits
-        self._settings = limits.settings
+        self._load = load
+        self._settings = load.settings
         self._receive = receive
         self._send = send
 
@@ -105,7 +139,7 @@ class Share:
             self._count(self._declared)
             yield
         finally:
-            self._limits.in_flight -= self._reserved
+            self._load.in_flight -= self._reserved
 
     async def receive(self) -> Message:
         """Receives what there is room for.
@@ -127,9 +161,12 @@ class Share:
         more = max(size - self._reserved, 0)
         if size > self._settings.max_body_bytes:
             raise self._refusal(413, f"The body is larger than {self._settings.max_body_bytes} bytes.")
-        if self._limits.in_flight + more > self._settings.max_bytes_in_flight:
-            raise self._refusal(503, "Too many bytes are being scored just now.", RETRY_AFTER)
-        self._limits.in_flight += more
+        try:
+            self._load.check_room(more)
+        except HTTPException:
+            self.is_refused = True
+            raise
+        self._load.in_flight += more
         self._reserved += more
 
     def _count(self, size: int) -> None:
@@ -154,7 +191,7 @@ class Share:
         return HTTPException(status, detail, headers)
 
 
-def _declared_length(scope: Scope) -> int:
+def declared_length(scope: Scope) -> int:
     """What Content-Length says; servers have refused what is no number."""
     length = Headers(scope=scope).get("content-length", "0")
     return int(length) if length.isdecimal() else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
+from lossmeter.api.limits import Load
 from lossmeter.api.work import Cores
 from lossmeter.engine.blocks import cores
 from lossmeter.observability.meter import Meter
@@ -25,6 +26,7 @@ class Service:
     Attributes:
         settings: what the operator set.
         meter: what counts.
+        load: what is in flight.
         cores: as many large jobs run at a time as there are cores; more would only share caches and memory.
         readiness: what /health/ready tells.
     """
@@ -32,9 +34,12 @@ class Service:
     settings: Settings
     cores: Cores
     meter: Meter
+    load: Load
     readiness: Readiness = field(default_factory=Readiness)
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """The parts as the settings want them."""
-        return cls(settings, Cores(cores(), settings.max_queue, settings.max_queue_seconds), Meter(settings))
+        meter = Meter(settings)
+        gate = Cores(cores(), settings.max_queue, settings.max_queue_seconds)
+        return cls(settings, gate, meter, Load(settings, meter.holds))

@@ -48,8 +48,7 @@ class Cores:
         Raises:
             HTTPException: 503, too many wait already, or this one has waited too long.
         """
-        if self._waiting >= self._most_waiting:
-            raise HTTPException(503, "Too many requests are waiting for a core just now.", RETRY_AFTER)
+        self.check_room()
         turn = object()
         self._waiting += 1
         try:
@@ -67,6 +66,15 @@ class Cores:
             return await self._in_thread(work)
         finally:
             self._running.release_on_behalf_of(turn)
+
+    def check_room(self) -> None:
+        """Refuses another request if too many wait already.
+
+        Raises:
+            HTTPException: 503.
+        """
+        if self._waiting >= self._most_waiting:
+            raise HTTPException(503, "Too many requests are waiting for a core just now.", RETRY_AFTER)
 
     async def go_on(self, work: Callable[[], T]) -> T:
         """A further job of a request: it waits for a core, and is not refused."""

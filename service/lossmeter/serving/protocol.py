@@ -67,6 +67,7 @@ class Protocol(HttpToolsProtocol):
         self._header_timeout = settings.header_timeout
         self._is_in_body = self._is_refused = False
         self._is_leaving = is_stopping(app_state)
+        self._refusal_for = app_state.get("refusal")
         self._head_since: float | None = self.loop.time()
         self._head_bytes = self._body_bytes = self._around_body = 0
         self._received = self._unsent = 0
@@ -134,6 +135,8 @@ class Protocol(HttpToolsProtocol):
         if status:
             self._refuse(status)
             raise ValueError("the head is not supported")
+        if self._is_turned_away():
+            raise ValueError("there is no room for it")
         self._head_since = None
         self._head_bytes = self._body_bytes = self._around_body = 0
         self._is_in_body = True
@@ -142,6 +145,27 @@ class Protocol(HttpToolsProtocol):
         self.cycle.transport = cast("asyncio.Transport", _Exit(self))
         if self._is_leaving:
             self.cycle.keep_alive = False
+
+    def _is_turned_away(self) -> bool:
+        """Whether the application has no room for this request, and has told the client so."""
+        ask = self._refusal_for
+        if ask is None or (self.cycle is not None and not self.cycle.response_complete):
+            return False
+        scope = {
+            **self.scope,
+            "method": self.parser.get_method().decode("ascii"),
+            "path": self.url.partition(b"?")[0].decode("latin-1"),
+        }
+        answer = ask(scope)
+        if answer is None:
+            return False
+        self._is_refused = True
+        status, headers, body = answer
+        fields = [*headers, (b"connection", b"close"), *self.server_state.default_headers]
+        head = b"".join(b"%b: %b\r\n" % field for field in fields)
+        self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
+        self._linger()
+        return True
 
     def _unsupported(self) -> int:
         """What a head that is well formed is refused with; 0 if it is not."""
