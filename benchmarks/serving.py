@@ -92,23 +92,28 @@ def main() -> None:
     print_targets(results, large)
 
 
-def measure(server: Server, cases: Iterable[Case], seconds: float, results: Results) -> None:
+def measure(server: Server, cases: list[Case], seconds: float, results: Results) -> None:
     """One round of one server."""
     print(f"measuring {server.name}", file=sys.stderr)
-    title = server.doors[0].title
     try:
         with servers.running(server) as process:
             for door in server.doors:
-                title = door.title
-                for case in cases:
-                    if results.is_slow(title, case):
-                        continue
-                    timed = measure_case(process, door, case, seconds)
-                    results.timed.setdefault((title, case), []).append(timed)
-                if server is LOSSMETER and door in LOSSMETER.doors[:2]:
-                    results.memory[title] = memory(process, door, case)
-    except (FailedError, ValueError) as error:
-        results.failed[title] = f"{server.name}: {error}"
+                try:
+                    measure_door(process, door, cases, seconds, results)
+                except (FailedError, ValueError) as error:
+                    results.failed[door.title] = str(error)
+    except FailedError as error:
+        results.failed |= {door.title: str(error) for door in server.doors}
+
+
+def measure_door(process: Running, door: Door, cases: list[Case], seconds: float, results: Results) -> None:
+    """One round of one door."""
+    for case in cases:
+        if not results.is_slow(door.title, case):
+            timed = measure_case(process, door, case, seconds)
+            results.timed.setdefault((door.title, case), []).append(timed)
+    if door in LOSSMETER.doors[:2]:
+        results.memory[door.title] = memory(process, door, cases[-1])
 
 
 def measure_case(process: Running, door: Door, case: Case, seconds: float) -> Timed:
@@ -137,7 +142,7 @@ def print_servers(results: Results, cases: list[Case]) -> None:
         heads, (line(results, door.title, small, large) for server in EVERYONE for door in server.doors)
     )
     for title, reason in results.failed.items():
-        print(f"\n{title} is missing. {reason}")
+        print(f"\nNot all of {title} is there, for it {reason}")
 
 
 def line(results: Results, title: str, small: list[Case], large: Case) -> list[str]:
