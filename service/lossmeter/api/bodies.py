@@ -93,25 +93,26 @@ class DocumentRequest(Request):
         """Computes a document and writes it, off the event loop if the request was large."""
         if self._is_large:
             await self._check_caller()
-        document = await self._run(lambda: self._blamed(compute), "compute")
-        response = await (self._in_json(document) if self._answer == JSON else self._in_binary(document))
+        write = self._in_json if self._answer == JSON else self._in_binary
+        computed = in_phase("compute", lambda: self._blamed(compute))
+        response = await self._run(lambda: write(computed()))
         response.headers.update(negotiation.VARY)
         return response
 
-    async def _in_json(self, document: dict[str, Any]) -> Response:
+    def _in_json(self, document: dict[str, Any]) -> Response:
         wanted = coding.for_answer(self._sent_headers, JSON)
         if self._takes_parts() and json.count_numbers(document) > INLINE_NUMBERS:
             parts = coding.encoded(json.encode_in_parts(document), wanted)
             return self._streamed(parts, JSON, _coded(wanted))
-        body = await self._run(lambda: json.encode(document))
+        body = json.encode(document)
         if wanted is None or len(body) < coding.LEAST_BYTES:
             return Response(body, media_type=JSON)
-        packed = await self._run(lambda: b"".join(coding.encoded([body], wanted)))
+        packed = b"".join(coding.encoded([body], wanted))
         return Response(packed, media_type=JSON, headers=_coded(wanted))
 
-    async def _in_binary(self, document: dict[str, Any]) -> Response:
+    def _in_binary(self, document: dict[str, Any]) -> Response:
         """An answer whose size is known goes out from the memory of its arrays."""
-        written = await self._run(lambda: WRITERS[self._answer](document, self._sent))
+        written = WRITERS[self._answer](document, self._sent)
         if isinstance(written, Sized):
             size = sum(map(len, cast("Iterable[bytes]", written)))
             if size > INLINE_BYTES:
@@ -119,7 +120,7 @@ class DocumentRequest(Request):
                 return StreamingResponse(each(chunked(written)), media_type=self._answer, headers=headers)
         elif self._takes_parts():
             return self._streamed(chunked(written), self._answer, {})
-        return Response(await self._run(lambda: b"".join(written)), media_type=self._answer)
+        return Response(b"".join(written), media_type=self._answer)
 
     def _takes_parts(self) -> bool:
         # RFC 9112, section 6.1: "A server MUST NOT send a response containing Transfer-Encoding unless the
@@ -133,8 +134,8 @@ class DocumentRequest(Request):
 
         return StreamingResponse(sent(), media_type=media_type, headers=headers)
 
-    async def _run(self, work: Callable[[], T], phase: str = "encode") -> T:
-        timed = in_phase(phase, work)
+    async def _run(self, work: Callable[[], T]) -> T:
+        timed = in_phase("encode", work)
         return await self.service.cores.go_on(timed) if self._is_large else timed()
 
     async def _begin(self, work: Callable[[], T]) -> T:
