@@ -6,7 +6,9 @@ same and more, to the last digit, at several times the cost.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from operator import mul
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +18,9 @@ from lossmeter.engine import blocks
 if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats, Indices, Matrix, Vector
     from lossmeter.engine.blocks import Rows
+
+FEW_NUMBERS: Final = 64
+"""Up to so many are judged one by one: two dozen calls of NumPy cost more."""
 
 FEW_CLASSES: Final = 64
 """With fewer, a block is turned, so that reductions run across rows."""
@@ -73,11 +78,33 @@ def judge(  # noqa: PLR0913  - what was scored, in its parts
     def look(rows: Rows) -> None:
         found.append(_of_block(kind, matrix[rows], truth[rows], temperature))
 
-    if len(matrix):
+    if matrix.size <= FEW_NUMBERS:
+        found.append(_of_few(kind, matrix.tolist(), truth.tolist(), temperature))
+    elif len(matrix):
         blocks.run(matrix.shape, look, threads)
     entropies, confidences, correct = zip(*found, strict=True) if found else ((), (), ())
     classified = int(np.count_nonzero(truth >= 0))
     return Judgement(len(matrix), sum(entropies), sum(confidences), classified, sum(correct))
+
+
+def _of_few(
+    kind: str, rows: list[list[float]], truth: list[int], temperature: float
+) -> tuple[float, float, int]:
+    """Entropy, confidence and correct rows of some numbers."""
+    entropy, confidence, correct = 0.0, 0.0, 0
+    for row, true in zip(rows, truth, strict=True):
+        top = max(row)
+        correct += row.index(top) == true
+        if kind == "probabilities":
+            confidence += top
+            entropy -= sum(p * math.log(p) for p in row if p)
+            continue
+        below = [max((x - top) / temperature, _VANISHED) for x in row]
+        shares = [math.exp(x) for x in below]
+        whole = sum(shares)
+        confidence += 1 / whole
+        entropy += math.log(whole) - sum(map(mul, shares, below)) / whole
+    return entropy, confidence, correct
 
 
 def _of_block(kind: str, block: Matrix, truth: Indices, temperature: float) -> tuple[float, float, int]:

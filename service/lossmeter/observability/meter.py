@@ -11,8 +11,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 import lossmeter
 from lossmeter import engine
 from lossmeter.observability import quality
@@ -127,8 +125,7 @@ class Meter:
         if record is not None:
             record.loss, record.classes = loss, values.shape[1] if values.ndim > 1 else 1
             record.rows += len(values)
-        with np.errstate(all="ignore"):
-            settled = list(changes)
+        settled = list(changes)
         with self._lock:
             _add(self._row(KERNEL, loss), enumerate((seconds, len(values), values.size)))
             if settled:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from lossmeter.engine.arrays import Floats, Mask, Vector
 
     Counted = tuple[int, float]
+
+FEW: Final = 64
+"""Up to so many numbers, Python is done before NumPy has begun."""
 
 INPUTS: Final = ("logits", "probabilities", "log_probabilities")
 
@@ -92,11 +97,22 @@ def _of_losses(arguments: Mapping[str, Any], scores: Scores, sent: Vector, nats:
     yield _PLACE["lossmeter_loss_nats"], total
     yield _PLACE["lossmeter_loss_weight"], weight
     yield _SUM, total
-    counts = np.bincount(np.searchsorted(_BOUNDS, losses), minlength=len(NATS) + 1).tolist()
+    counts = _by_bucket(losses)
     counts[0] -= scores.ignored  # their losses are 0
     for place, count in enumerate(counts, start=_BUCKETS):
         if count:
             yield place, count
+
+
+def _by_bucket(losses: Vector) -> list[int]:
+    """How many losses each bucket holds."""
+    if len(losses) > FEW:
+        found: list[int] = np.bincount(np.searchsorted(_BOUNDS, losses), minlength=len(NATS) + 1).tolist()
+        return found
+    found = [0] * (len(NATS) + 1)
+    for loss in losses.tolist():
+        found[bisect_left(NATS, loss)] += 1
+    return found
 
 
 def _weight(arguments: Mapping[str, Any], scores: Scores, rows: Mask) -> float:
@@ -116,6 +132,8 @@ def _of_gradients(gradients: Floats, ignored: int, factor: float) -> Iterator[Co
     """The Euclidean norm of each row; a row of infinite loss may have none."""
     if gradients.ndim == 1:
         norms = np.abs(gradients)
+    elif gradients.size <= FEW:
+        norms = np.array([math.hypot(*row) for row in gradients.tolist()])
     else:
         norms = np.einsum("ij,ij->i", gradients, gradients)
         np.sqrt(norms, out=norms)
@@ -126,8 +144,8 @@ def _of_gradients(gradients: Floats, ignored: int, factor: float) -> Iterator[Co
 
 def _finite(values: Vector) -> tuple[float, int]:
     """The sum of those that are finite, and how many are not."""
-    total = float(np.add.reduce(values, dtype=np.float64))
-    if np.isfinite(total):
+    total = sum(values.tolist()) if len(values) <= FEW else float(np.add.reduce(values, dtype=np.float64))
+    if math.isfinite(total):
         return total, 0
     finite = np.isfinite(values)
     total = float(np.add.reduce(values, where=finite, dtype=np.float64))
