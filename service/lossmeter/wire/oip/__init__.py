@@ -12,6 +12,7 @@ from __future__ import annotations
 from lossmeter.wire.oip.datatypes import DATATYPES
 from lossmeter.wire.oip.message import HEADER_LENGTH, Output, Request, RequestedOutput, Tensor
 from lossmeter.wire.oip.reader import Limits, padding, read_header_length, read_request
+from lossmeter.wire.oip.tensors import Tensors
 from lossmeter.wire.oip.writer import Answer, write_answer
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Request",
     "RequestedOutput",
     "Tensor",
+    "Tensors",
     "padding",
     "read_header_length",
     "read_request",
