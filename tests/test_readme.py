@@ -18,6 +18,7 @@ import pytest
 import lossmeter
 from lossmeter.engine import LOSSES
 from lossmeter.settings import PREFIX, Settings
+from servers import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,13 @@ def shell(command: str, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that takes events."""
+    with running(events_store=tmp_path_factory.mktemp("store") / "events.sqlite") as started:
+        yield started
+
+
 def test_every_block_is_of_a_kind_that_is_tested() -> None:
     """Console, Python session, or the one tree of folders; and no program but those below is called."""
     fences = re.findall(r"^```(.*)$", README, re.MULTILINE)[::2]
@@ -101,10 +109,11 @@ def test_every_block_is_of_a_kind_that_is_tested() -> None:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 @pytest.mark.parametrize(("command", "output"), commands("curl"))
-def test_curl(command: str, output: str, server: Server, tmp_path: Path) -> None:
-    """The service answers what is shown."""
+def test_curl(command: str, output: str, server: Server, sink: Server, tmp_path: Path) -> None:
+    """The service answers what is shown; with a store, where it is about events."""
     assert ADDRESS in command
-    got = shell(command.replace(ADDRESS, server.url), tmp_path)
+    asked = sink if re.search("/v1/(events|feedback)", command) else server
+    got = shell(command.replace(ADDRESS, asked.url), tmp_path)
     assert is_same(output, got), got
 
 

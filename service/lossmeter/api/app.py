@@ -91,11 +91,15 @@ def _middleware(service: Service) -> list[Middleware]:
 async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     settle()
     engine.warm_up()
-    readiness = app.state.service.readiness
-    readiness.state = "ok"
+    service: Service = app.state.service
+    if service.events is not None:
+        await service.events.open()
+    service.readiness.state = "ok"
     # The server says when it is going to stop, and asks what to refuse unread.
-    yield {"readiness": readiness, "refusal": Turnstile(app).refusal}
-    readiness.state = "stopping"
+    yield {"readiness": service.readiness, "refusal": Turnstile(app).refusal}
+    service.readiness.state = "stopping"
+    if service.events is not None:
+        service.events.close()
 
 
 def _name(route: APIRoute) -> str:

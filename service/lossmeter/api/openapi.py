@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from lossmeter.api import problems
 from lossmeter.api.access import scopes
 from lossmeter.api.paths import INFERENCE
+from lossmeter.api.schemas.events import CloudEvent
 from lossmeter.api.schemas.inference import InferenceError, InferRequest
 from lossmeter.api.schemas.problem import Problem
 
@@ -50,6 +51,10 @@ TAGS: Final = [
         "description": "Whether a model is as sure as it is right, and what makes it so.",
     },
     {
+        "name": "events",
+        "description": "What inference servers log, paired with the truth when it comes, and scored.",
+    },
+    {
         "name": "inference protocol",
         "description": "The Open Inference Protocol V2, for clients of Triton, KServe and MLServer: every loss is a "
         "model.",
@@ -71,6 +76,7 @@ _REFUSALS: Final[Mapping[int, tuple[str, dict[str, Any]]]] = {
         {"WWW-Authenticate": {"description": "How to send one.", "schema": {"type": "string"}}},
     ),
     403: ("The key is not known, or has not the scope.", {}),
+    404: ("Events are not taken here: LOSSMETER_EVENTS_STORE is not set.", {}),
     406: ("The Accept header excludes what there is.", {}),
     413: ("More bytes than `max_body_bytes`, also decompressed, or more numbers than `max_elements`.", {}),
     415: (
@@ -150,7 +156,7 @@ def _drop_default_refusals(document: dict[str, Any]) -> None:
 def _add_schemas(document: dict[str, Any]) -> None:
     """Those of no route's model: FastAPI would parse the request, and document Problem as application/json, too."""
     schemas = document["components"]["schemas"]
-    for model in (Problem, InferenceError, InferRequest):
+    for model in (Problem, InferenceError, InferRequest, CloudEvent):
         schema = model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
         schemas.update(schema.pop("$defs", {}))
         schemas[model.__name__] = schema

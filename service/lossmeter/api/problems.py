@@ -92,14 +92,15 @@ def _of_inference(status: int, detail: str, headers: Mapping[str, str] | None) -
 def of_invalid_input(error: InvalidInputError, scope: Scope) -> Response:
     """The 422 that names the first offenders."""
     return response(
-        422, str(error), scope, errors=[_entry(found) for found in error.problems], count=error.count
+        422, str(error), scope, errors=[entry(found) for found in error.problems], count=error.count
     )
 
 
-def _entry(problem: Problem) -> dict[str, Any]:
-    entry = {"pointer": cut(problem.pointer, LONGEST_POINTER), "detail": cut(problem.detail, LONGEST_DETAIL)}
+def entry(problem: Problem) -> dict[str, Any]:
+    """One offender as JSON, cut where it is long."""
+    found = {"pointer": cut(problem.pointer, LONGEST_POINTER), "detail": cut(problem.detail, LONGEST_DETAIL)}
     shown = _shown(problem.value)
-    return entry if shown is ABSENT else entry | {"value": shown}
+    return found if shown is ABSENT else found | {"value": shown}
 
 
 def _shown(value: object) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
+from lossmeter.api.events import Events
 from lossmeter.api.limits import Load
 from lossmeter.api.work import Cores
 from lossmeter.engine.blocks import cores
@@ -27,6 +28,7 @@ class Service:
         settings: what the operator set.
         meter: what counts.
         load: what is in flight.
+        events: where events wait for the truth; None where none are taken.
         cores: as many large jobs run at a time as there are cores; more would only share caches and memory.
         readiness: what /health/ready tells.
     """
@@ -35,6 +37,7 @@ class Service:
     cores: Cores
     meter: Meter
     load: Load
+    events: Events | None
     readiness: Readiness = field(default_factory=Readiness)
 
     @classmethod
@@ -42,4 +45,5 @@ class Service:
         """The parts as the settings want them."""
         meter = Meter(settings)
         gate = Cores(cores(), settings.max_queue, settings.max_queue_seconds)
-        return cls(settings, gate, meter, Load(settings, meter.holds))
+        events = None if settings.events_store is None else Events(settings, meter)
+        return cls(settings, gate, meter, Load(settings, meter.holds), events)

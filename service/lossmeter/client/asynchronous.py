@@ -10,6 +10,7 @@ import anyio.to_thread
 import httpx2
 
 from lossmeter.client import calls, monitoring, transport
+from lossmeter.client import events as event_calls
 from lossmeter.client.steps import Answer, Exchange, Pause, Work
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class AsyncClient(transport.Connection[httpx2.AsyncClient, httpx2.AsyncBaseTrans
     merge = method(monitoring.merge)
     report = method(monitoring.report)
     compare = method(monitoring.compare)
+    events = method(event_calls.events)
+    feedback = method(event_calls.feedback)
 
     async def __aenter__(self) -> Self:
         return self

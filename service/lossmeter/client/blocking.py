@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar
 import httpx2
 
 from lossmeter.client import calls, monitoring, transport
+from lossmeter.client import events as event_calls
 from lossmeter.client.errors import DeadlineExceededError
 from lossmeter.client.steps import Answer, Exchange, Pause, Work
 
@@ -64,6 +65,8 @@ class Client(transport.Connection[httpx2.Client, httpx2.BaseTransport]):
     merge = method(monitoring.merge)
     report = method(monitoring.report)
     compare = method(monitoring.compare)
+    events = method(event_calls.events)
+    feedback = method(event_calls.feedback)
 
     def __enter__(self) -> Self:
         return self

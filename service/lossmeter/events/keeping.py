@@ -88,7 +88,7 @@ def _state(pairs: Sequence[Pair], tolerance: float, threads: int | None) -> Stat
     targets = np.concatenate([pair.targets for pair in pairs])
     arguments = told(pairs[0].input, values, targets, tolerance)
     try:
-        return engine.score(**arguments, include=("state",), threads=threads).state
+        return engine.score(**arguments, include=["state"], threads=threads).state
     except InvalidInputError as error:
         LOG.warning("what was scored has no state: %s", error)
         return None

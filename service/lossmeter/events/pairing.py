@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 LOG: Final = logging.getLogger(__name__)
 
 Name: TypeAlias = Literal["waiting", "scored", "duplicate"]
-Count: TypeAlias = Callable[[Mapping[str, Any], Scores, Mapping[str, str]], None]
-"""Takes what the engine was told, what it answered, and the labels of the series."""
+Count: TypeAlias = Callable[[Mapping[str, Any], Scores, Mapping[str, str], float], None]
+"""Takes what the engine was told, what it answered, the labels of the series, and the seconds that it took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """A pair: what the engine was told, what it answered, and the labels of the series."""
+    """A pair: what the engine was told, what it answered, the labels of the series, and the seconds that it took."""
 
     arguments: Mapping[str, Any]
     scores: Scores
     labels: Mapping[str, str]
+    seconds: float
 
 
 class Intake:
@@ -86,7 +88,7 @@ class Intake:
                 except InvalidInputError as error:
                     outcomes.append(error)
         for pair in scored:
-            self._count(pair.arguments, pair.scores, pair.labels)
+            self._count(pair.arguments, pair.scores, pair.labels, pair.seconds)
         return outcomes
 
     def _wrong(self, found: Found) -> InvalidInputError | None:
@@ -162,8 +164,10 @@ class Intake:
 
     def _score(self, half: Half, truth: Truth) -> Scored:
         arguments = told(half.input, half.values, truth.targets, self._tolerance)
+        begun = perf_counter()
         scores = engine.score(**arguments, include=("losses", "kl"), threads=self._threads)
-        return Scored(arguments, scores, {**json.loads(half.series), **truth.labels})
+        labels = {**json.loads(half.series), **truth.labels}
+        return Scored(arguments, scores, labels, perf_counter() - begun)
 
 
 def told(input_: str, values: NDArray[Any], targets: NDArray[Any], tolerance: float) -> dict[str, Any]:

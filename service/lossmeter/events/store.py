@@ -162,7 +162,9 @@ class Store:
     def tell(self, truth: Truth, *, used: bool) -> None:
         """What is true. That which predictions wait for always has room, for it makes some."""
         packed = _packed(truth.targets)
-        if not used:
+        if used:
+            self._left_rows -= 1
+        else:
             self._reserve(1, len(packed))
         labels = series_name(truth.labels)
         self._run(sql.TELL, (truth.id, time.time(), packed, labels, int(used), len(packed)))

@@ -96,11 +96,24 @@ class Meter:
         with Phase("compute"):
             scores = engine.score(**wanted)
         seconds = perf_counter() - begun
+        self.count(arguments, scores, labels, seconds)
+        return replace(scores, losses=None) if hidden else scores
+
+    def count(
+        self, arguments: Mapping[str, Any], scores: Scores, labels: Mapping[str, str] | None, seconds: float
+    ) -> None:
+        """A batch that was scored in so many seconds.
+
+        Args:
+            arguments: what the engine was told.
+            scores: what it answered, with the losses.
+            labels: of the series.
+            seconds: that it took.
+        """
         loss = arguments.get("loss", "cross_entropy")
         name = loss if isinstance(loss, str) else loss["name"]
         changes = quality.counted(arguments, scores, judged=bool(labels), threads=self._threads)
         self._count(arguments, name, labels, changes, seconds)
-        return replace(scores, losses=None) if hidden else scores
 
     def measure(self, arguments: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> Measured:
         """The engine's metrics, counted under these labels as those of the log loss."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from lossmeter.settings.access import AccessSettings
+from lossmeter.settings.events import EventsSettings
 from lossmeter.settings.observability import ObservabilitySettings
 from lossmeter.settings.service import PREFIX
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+SECRET: Final = ("api_keys", "events_store")
+
 __all__ = ["PREFIX", "InvalidSettingsError", "Settings", "load"]
 
 
@@ -29,7 +32,7 @@ class InvalidSettingsError(ValueError):
     """A setting is unknown or out of range; one line says which, and what would be accepted."""
 
 
-class Settings(ObservabilitySettings, AccessSettings):
+class Settings(EventsSettings, ObservabilitySettings, AccessSettings):
     """Everything that can be set, with its default, range and unit."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
@@ -66,8 +69,8 @@ def _sentence(problem: ErrorDetails, flags: Mapping[str, object]) -> str:
         return detail
     field = str(problem["loc"][0])
     name = f"--{field.replace('_', '-')}" if field in flags else PREFIX + field.upper()
-    # A key is a secret even when it is a wrong one.
-    value = "" if field == "api_keys" else f"={problem['input']!r:.60}"
+    # A key is a secret even when it is a wrong one, and so is a password in an address.
+    value = "" if field in SECRET else f"={problem['input']!r:.60}"
     return f"{name}{value}: {detail[:1].lower()}{detail[1:]}"
 
 

@@ -41,12 +41,13 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, with the caller's name in its scope."""
-        need = scopes.needed(path_of(scope), self._settings) if scope["type"] == "http" else None
+        path = path_of(scope)
+        need = scopes.needed(path, self._settings) if scope["type"] == "http" else None
         if need is None:
             await self._app(scope, receive, send)
             return
         try:
-            caller = await self._caller(Headers(scope=scope), basic=need == scopes.ANY)
+            caller = await self._caller(Headers(scope=scope), basic=scopes.takes_password(path, need))
             _check_scope(caller, need)
             standing = self._buckets.take(caller.name, caller.rate) if caller.rate else None
             if standing and standing.wait:

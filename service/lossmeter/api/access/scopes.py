@@ -23,6 +23,7 @@ ANY: Final = "any"
 PROBES: Final = ("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready")
 PAGES: Final = ("/docs", "/redoc", "/openapi.json")
 METRICS: Final = ("/metrics",)
+EVENTS: Final = ("/v1/events",)
 
 MANAGEMENT: Final = (*PAGES, *METRICS)
 """What is on the second port alone, where there is one."""
@@ -42,6 +43,11 @@ def needed(path: str, settings: Settings) -> str | None:
     if is_under(path, METRICS):
         return "metrics" if settings.metrics_need_key else None
     return "score"
+
+
+def takes_password(path: str, need: str) -> bool:
+    """Whether a key may come as a password, from who can send no other header: browsers, and KServe's logger."""
+    return need == ANY or is_under(path, EVENTS)
 
 
 def suffices(scopes: frozenset[str], need: str) -> bool:

@@ -7,7 +7,9 @@ from lossmeter.api.v1 import (
     class_weights,
     compare,
     divergence,
+    events,
     expect,
+    feedback,
     losses,
     merge,
     metrics,
@@ -29,5 +31,7 @@ for endpoint in (
     compare,
     calibrate,
     expect,
+    events,
+    feedback,
 ):
     router.include_router(endpoint.router)
