@@ -20,7 +20,7 @@ import numpy as np
 import orjson
 
 from lossmeter.errors import MalformedBodyError
-from lossmeter.wire.ledger import LARGE_NUMBER, MATRIX, ROW, VALUE, Ledger, shorten
+from lossmeter.wire.ledger import LARGE_NUMBER, LIST, MATRIX, ROW, VALUE, Ledger, shorten
 from lossmeter.wire.numbers import LONGEST_LITERAL, TooLargeNumber, float64_of, gather
 
 _SPACE: Final = rb"[ \t\n\r]*+"
@@ -171,6 +171,7 @@ class _Reader:
 
     def _list(self) -> object:
         """What is no array of numbers at first sight, item by item."""
+        self.ledger.spend(LIST)
         items: list[object] = []
         singly = 0  # up to where pieces need not be tried, because one failed
         while not self._closes(b"]", first=not items):

@@ -27,7 +27,7 @@ import numpy as np
 import simdjson
 
 from lossmeter.errors import MalformedBodyError, TooLargeError
-from lossmeter.wire.ledger import MATRIX, ROW, VALUE, Ledger, shorten
+from lossmeter.wire.ledger import LIST, MATRIX, ROW, VALUE, Ledger, shorten
 from lossmeter.wire.numbers import SPELLED, float64_of
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ class _Reader:
 
     def _list(self, element: simdjson.Array) -> list[object]:
         """What is no array of numbers: rows of numbers a block at a time, other items one by one."""
+        self.ledger.spend(LIST)
         items: list[object] = []
         for block in _blocks(element, list):
             many = self._block_of_strings(block) or self._block_of_rows(block)

@@ -21,17 +21,20 @@ MOST_KEYS: Final = 256
 MOST_LOOSE: Final = 1 << 21
 """What may be spent outside rectangular arrays of numbers: a string of a list costs 1, a container ``_CONTAINER``."""
 
-VALUE: Final = 2
+VALUE: Final = 4
 """What a value costs that is read by itself."""
 
 ROW: Final = 2
 """What a row costs that is an array by itself, because another is ragged or wrong."""
 
-LARGE_NUMBER: Final = 4
+LARGE_NUMBER: Final = 8
 """What a number costs that is read digit by digit, because another beside it is too large for a double."""
 
-MATRIX: Final = 24
+MATRIX: Final = 56
 """What an array of arrays costs beyond a container: it is looked at in several ways until one fits."""
+
+LIST: Final = 24
+"""What an array costs beyond a container that turned out to hold something other than numbers."""
 
 _CONTAINER: Final = 8
 
