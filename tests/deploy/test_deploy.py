@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -17,6 +18,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import lossmeter
+from lossmeter.api import query
+from lossmeter.api.schemas import document as documents
+from lossmeter.api.schemas.events import EventsQuery
 from lossmeter.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -246,3 +250,14 @@ def test_the_component_of_monitoring_has_our_rules(tmp_path: Path) -> None:
     spec, service = built["ServiceMonitor"]["spec"], built["Service"]
     assert spec["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
     assert spec["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+def test_the_logger_of_the_example_is_understood() -> None:
+    """Its address has our path, and nothing in its query that is not taken."""
+    (item,) = yaml.safe_load_all((DEPLOY / "kubernetes" / "examples" / "kserve-logger.yaml").read_text())
+    assert (item["apiVersion"], item["kind"]) == ("serving.kserve.io/v1beta1", "InferenceService")
+    logger = item["spec"]["predictor"]["logger"]
+    assert logger["mode"] == "all"
+    address = urlsplit(logger["url"])
+    assert address.path == "/v1/events"
+    documents.read(EventsQuery, query.options(address.query.encode()), {})

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lossmeter.errors import InvalidInputError, MalformedBodyError
+from lossmeter.errors import InvalidInputError, MalformedBodyError, TooLargeError
 from lossmeter.events.exchange import Asked, Input, Prediction, Truth, cleaned
-from lossmeter.wire.arrays import as_array
+from lossmeter.wire.arrays import as_array, count_numbers
 from lossmeter.wire.oip import Limits, Tensors, logged
 
 if TYPE_CHECKING:
@@ -99,6 +99,9 @@ def _document(event: Event, bounds: Bounds) -> tuple[dict[str, Any], memoryview]
         raise MalformedBodyError(
             'The data of this event is a JSON object, with "outputs" or "predictions", "inputs" or "instances".'
         )
+    numbers = count_numbers(document)
+    if numbers > bounds.max_elements:
+        raise TooLargeError(f"{numbers} numbers; at most {bounds.max_elements} are taken in one event")
     return document, rest
 
 
