@@ -85,6 +85,7 @@ def test_spans_of_a_request_lie_in_the_callers_trace(
         answer = httpx2.post(f"{server.url}/v1/score", json=BODY, headers=headers, timeout=PATIENCE)
         until(lambda: len(collector.spans()) >= 4)
         until(lambda: "/v1/metrics" in collector.bodies)
+    assert len(collector.spans()) == 4
     spans = {span.name: span for span in collector.spans()}
     assert spans.keys() == {"POST /v1/score", "parse", "compute", "encode"}
     assert {span.trace_id.hex() for span in spans.values()} == {TRACE}

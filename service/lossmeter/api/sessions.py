@@ -162,7 +162,8 @@ class Session:
         if hidden:
             options["include"] = [*options["include"], "losses"]
         request = scoring.read(ScoreRequest, piece.arrays | options, self._settings)
-        scores = scoring.scored(request, self._settings, self._meter)
+        with Phase("compute"):
+            scores = scoring.scored(request, self._settings, self._meter)
         document = scoring.told(scores, request)
         self._totals.add(document, piece)
         if scores.state is not None:

@@ -17,7 +17,7 @@ from lossmeter.observability import quality
 from lossmeter.observability.catalogue import BUILD, KERNEL, LOAD, QUALITY, REFUSALS, REQUESTS, SECONDS
 from lossmeter.observability.exposition import exposed
 from lossmeter.observability.labels import Series
-from lossmeter.observability.record import CURRENT, UNKNOWN, Phase, Record
+from lossmeter.observability.record import CURRENT, UNKNOWN, Record
 from lossmeter.observability.store import Store
 
 if TYPE_CHECKING:
@@ -93,8 +93,7 @@ class Meter:
         if hidden:
             wanted["include"] = (*include, "losses")
         begun = perf_counter()
-        with Phase("compute"):
-            scores = engine.score(**wanted)
+        scores = engine.score(**wanted)
         seconds = perf_counter() - begun
         self.count(arguments, scores, labels, seconds)
         return replace(scores, losses=None) if hidden else scores
@@ -118,8 +117,7 @@ class Meter:
     def measure(self, arguments: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> Measured:
         """The engine's metrics, counted under these labels as those of the log loss."""
         begun = perf_counter()
-        with Phase("compute"):
-            found = engine.measure(**arguments, threads=self._threads)
+        found = engine.measure(**arguments, threads=self._threads)
         seconds = perf_counter() - begun
         changes = quality.measured(arguments, found, self._threads) if labels else ()
         self._count(arguments, "cross_entropy", labels, changes, seconds)

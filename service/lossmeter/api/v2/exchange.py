@@ -84,7 +84,8 @@ class Exchange:
             )
         if whole:
             body.clear()  # nothing is a view of it, and its memory can go now
-        outputs = inference.infer(model, request, settings, self._service.meter)
+        with Phase("compute"):
+            outputs = inference.infer(model, request, settings, self._service.meter)
         head = {"model_name": model, "model_version": inference.VERSION}
         with Phase("encode"):
             return oip.write_answer(head | ({} if request.id is None else {"id": request.id}), outputs)
