@@ -80,7 +80,7 @@ bench: $(VENV)/extras-$(EXTRAS)
 
 lock: $(BIN)/python
 	$(PIP) install uv
-	$(UV) --extra jwt --extra otel -o requirements.lock pyproject.toml
+	$(UV) --extra jwt --extra otel --extra postgres -o requirements.lock pyproject.toml
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(UV) -o deploy/build.lock -
 
 sbom: $(BIN)/python

@@ -78,7 +78,8 @@ def test_a_lock_has_hashes_and_no_address(lock: Path) -> None:
             LOCKS[0],
             project()["project"]["dependencies"]
             + project()["project"]["optional-dependencies"]["jwt"]
-            + project()["project"]["optional-dependencies"]["otel"],
+            + project()["project"]["optional-dependencies"]["otel"]
+            + project()["project"]["optional-dependencies"]["postgres"],
         ),
         (LOCKS[1], project()["build-system"]["requires"]),
     ],

@@ -87,6 +87,7 @@ def test_a_batch(sink: httpx2.Client) -> None:
         "/10/data/predictions/0/0",
     ]
     conforms(answer.json(), "/v1/events")
+    assert 'lossmeter_events_total{outcome="passed_over"}' in sink.get("/metrics").text
     again = taken(sink.post("/v1/events", content=batch(events[:9]), headers={"Content-Type": BATCH}))
     assert again == {"duplicate": 9}
     assert taken(sink.post("/v1/events", content="[]", headers={"Content-Type": BATCH})) == {}

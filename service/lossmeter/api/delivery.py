@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from lossmeter.api import coding, negotiation, problems, query, scoring
 from lossmeter.api.bodies import INLINE_BYTES
@@ -105,17 +106,18 @@ async def deliver(request: Request) -> dict[str, Any]:
         return [_read(event, meaning, settings) for event in found]
 
     found = await service.cores.begin(read) if len(body) > INLINE_BYTES else read()
-    if media_type != cloudevents.BATCH:
-        raise_if_refused(found)
     told = [each for each in found if each is not None and not isinstance(each, LossmeterError)]
     became = iter(await store.take(told) if told else ())
     outcomes = [
         each if each is None or isinstance(each, LossmeterError) else _blamed(each, next(became))
         for each in found
     ]
+    answer = _answer(outcomes)
+    service.meter.took({name: answer[name] for name in _COUNTED})
     if media_type != cloudevents.BATCH:
-        raise_if_refused(outcomes)
-    return _answer(outcomes)
+        for error in (each for each in outcomes if isinstance(each, LossmeterError)):
+            raise error
+    return answer
 
 
 async def tell(service: Service, document: FeedbackRequest) -> dict[str, Any]:
@@ -127,15 +129,10 @@ async def tell(service: Service, document: FeedbackRequest) -> dict[str, Any]:
     """
     (outcome,) = await store_of(service).take([_truth(document)])
     if isinstance(outcome, InvalidInputError):
+        service.meter.took({"refused": 1})
         raise outcome
+    service.meter.took({outcome.name: 1})
     return {"outcome": outcome.name, "rows": outcome.rows}
-
-
-def raise_if_refused(found: Sequence[object]) -> None:
-    """A single event that is refused is an error of the request."""
-    for each in found:
-        if isinstance(each, LossmeterError):
-            raise each
 
 
 def _media_type(request: Request) -> str:
@@ -148,9 +145,12 @@ def _media_type(request: Request) -> str:
 
 async def _body(request: Request) -> bytes:
     share, body = request.scope[SHARE], bytearray()
-    async for piece in coding.decoded(request.stream(), negotiation.check_coding(request.headers)):
-        body += piece
-        share.reserve(len(body))
+    try:
+        async for piece in coding.decoded(request.stream(), negotiation.check_coding(request.headers)):
+            body += piece
+            share.reserve(len(body))
+    except ClientDisconnect:
+        raise HTTPException(400, "The caller has gone.") from None
     return bytes(body)
 
 

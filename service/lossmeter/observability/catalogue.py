@@ -156,8 +156,14 @@ QUALITY: Final = Table(
     ),
 )
 
+EVENTS: Final = Table(
+    "events",
+    ("outcome",),
+    (_counter("lossmeter_events", "Events and truths that came in, by what became of them."),),
+)
+
 BUILD: Final = Table(
     "build", ("version", "python"), (_gauge("lossmeter_build_info", "1, with what is running as labels."),)
 )
 
-TABLES: Final = (REQUESTS, REFUSALS, LOAD, KERNEL, QUALITY, BUILD)
+TABLES: Final = (REQUESTS, REFUSALS, LOAD, KERNEL, QUALITY, EVENTS, BUILD)

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 import lossmeter
 from lossmeter import engine
 from lossmeter.observability import quality
-from lossmeter.observability.catalogue import BUILD, KERNEL, LOAD, QUALITY, REFUSALS, REQUESTS, SECONDS
+from lossmeter.observability.catalogue import (
+    BUILD,
+    EVENTS,
+    KERNEL,
+    LOAD,
+    QUALITY,
+    REFUSALS,
+    REQUESTS,
+    SECONDS,
+)
 from lossmeter.observability.exposition import exposed
 from lossmeter.observability.labels import Series
 from lossmeter.observability.record import CURRENT, UNKNOWN, Record
@@ -80,6 +89,12 @@ class Meter:
     def refused(self, route: str, reason: str) -> None:
         """A request has been refused."""
         self._row(REFUSALS, route, reason)[0] += 1
+
+    def took(self, outcomes: Mapping[str, int]) -> None:
+        """So many events have come to this."""
+        for outcome, count in outcomes.items():
+            if count:
+                self._row(EVENTS, outcome)[0] += count
 
     def holds(self, size: int) -> None:
         """So many bytes of bodies are held just now."""
