@@ -25,7 +25,7 @@ from lossmeter.api.formats import READERS, WRITERS, Job
 from lossmeter.api.limits import SHARE
 from lossmeter.api.negotiation import JSON
 from lossmeter.errors import InvalidInputError, MalformedBodyError
-from lossmeter.observability.record import in_phase
+from lossmeter.observability.record import Phase, in_phase
 from lossmeter.wire import json
 from lossmeter.wire.chunks import chunked
 from lossmeter.wire.piece import Piece
@@ -94,8 +94,14 @@ class DocumentRequest(Request):
         if self._is_large:
             await self._check_caller()
         write = self._in_json if self._answer == JSON else self._in_binary
-        computed = in_phase("compute", lambda: self._blamed(compute))
-        response = await self._run(lambda: write(computed()))
+
+        def computed_and_written() -> Response:
+            with Phase("compute"):
+                document = self._blamed(compute)
+            with Phase("encode"):
+                return write(document)
+
+        response = await self._run(computed_and_written)
         response.headers.update(negotiation.VARY)
         return response
 
@@ -129,14 +135,13 @@ class DocumentRequest(Request):
 
     def _streamed(self, parts: Iterator[Any], media_type: str, headers: dict[str, str]) -> Response:
         async def sent() -> AsyncIterator[Any]:
-            while part := await self._run(lambda: next(parts, b"")):
+            while part := await self._run(in_phase("encode", lambda: next(parts, b""))):
                 yield part
 
         return StreamingResponse(sent(), media_type=media_type, headers=headers)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        timed = in_phase("encode", work)
-        return await self.service.cores.go_on(timed) if self._is_large else timed()
+        return await self.service.cores.go_on(work) if self._is_large else work()
 
     async def _begin(self, work: Callable[[], T]) -> T:
         if not self._is_large:
