@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 import os
 import re
+import selectors
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,89 +18,115 @@ from resilience.targets import Answer, Target, in_parallel, of_size, probe, prob
 from servers import running
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from resilience.conftest import Tell
 
 DEADLINE = 5.0
 """Seconds after which a client gives up."""
 
 
-async def ask(address: tuple[str, int], sent: bytes) -> tuple[int, float, float]:
-    """The status of an answer, when it was asked, and how long it took; 0 if there was none in time."""
-    started = time.perf_counter()
-    code = 0
-    try:
-        async with asyncio.timeout(DEADLINE):
-            reader, writer = await asyncio.open_connection(*address)
-            try:
-                code = await _answer(reader, writer, sent)
-            finally:
-                writer.close()
-    except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-        pass
-    return code, started, time.perf_counter() - started
+Seen = tuple[int, float]
+"""The status of an answer, 0 if there was none in time, and how many seconds it took."""
 
 
-async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: bytes) -> int:
-    """Sends until it is answered, as HTTP's clients do, and reads the answer."""
-    head = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
-    try:
-        for start in range(0, len(sent), 1 << 17):
-            if head.done():
-                break
-            writer.write(sent[start : start + (1 << 17)])
-            await writer.drain()
-        said = await head
-    finally:
-        head.cancel()
-    length = re.search(rb"(?i)content-length: (\d+)", said)
-    await reader.readexactly(int(length[1]) if length else 0)
-    return int(said.split(b" ", 2)[1])
+class Asked:
+    """One request on its way."""
+
+    def __init__(self, address: tuple[str, int], sent: bytes) -> None:
+        self.started = time.perf_counter()
+        self.connection = socket.socket()
+        self.connection.settimeout(0)
+        self.connection.connect_ex(address)
+        self._left = memoryview(sent)
+        self._said = b""
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether it has not sent all yet."""
+        return bool(self._left)
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was asked."""
+        return time.perf_counter() - self.started
+
+    def goes_on(self, *, can_write: bool) -> int | None:
+        """Sends and receives what it can; the status once the answer is there, 0 if it never will be."""
+        try:
+            if can_write and self._left:
+                self._left = self._left[self.connection.send(self._left) :]
+            self._said += (said := self.connection.recv(65536))
+        except BlockingIOError:
+            return None
+        except OSError:
+            return 0
+        whole = re.match(
+            rb"HTTP/1.1 (\d+)[^\0]*?\r\ncontent-length: (\d+)[^\0]*?\r\n\r\n", self._said, re.IGNORECASE
+        )
+        if whole and len(self._said) >= whole.end() + int(whole[2]):
+            return int(whole[1])
+        return None if said else 0
 
 
-async def closed_loop(
-    address: tuple[str, int], sent: bytes, seconds: float, clients: int
-) -> list[tuple[int, float, float]]:
-    """Clients that ask again as soon as they are answered."""
-    last = time.perf_counter() + seconds
-    found = []
+class Generator:
+    """Asks from one thread, as cheaply as Python can: the sender must not be what is measured."""
 
-    async def run() -> None:
-        while time.perf_counter() < last:
-            found.append(await ask(address, sent))
+    def __init__(self, address: tuple[str, int], sent: bytes) -> None:
+        self.seen: list[Seen] = []
+        self._address = address
+        self._sent = sent
+        self._selector = selectors.DefaultSelector()
+        self._asked: dict[socket.socket, Asked] = {}
 
-    await asyncio.gather(*(run() for _ in range(clients)))
-    return found
+    def run(self, seconds: float, rate: float, clients: int = 4) -> list[Seen]:
+        """Requests at a rate, whether those before are answered or not; without a rate, of a few steady clients."""
+        begun = time.perf_counter()
+        count = 0
+        while (now := time.perf_counter() - begun) < seconds or self._asked:
+            wanted = count + clients - len(self._asked) if not rate else int(now * rate)
+            while now < seconds and count < wanted:
+                self._ask()
+                count += 1
+            self._go_on()
+        return self.seen
+
+    def _ask(self) -> None:
+        asked = Asked(self._address, self._sent)
+        self._asked[asked.connection] = asked
+        self._selector.register(asked.connection, selectors.EVENT_READ | selectors.EVENT_WRITE, asked)
+
+    def _go_on(self) -> None:
+        for key, events in self._selector.select(0.002):
+            asked: Asked = key.data
+            code = asked.goes_on(can_write=bool(events & selectors.EVENT_WRITE))
+            if code is not None:
+                self._end(asked, code)
+            elif not asked.is_sending and events & selectors.EVENT_WRITE:
+                self._selector.modify(asked.connection, selectors.EVENT_READ, asked)
+        while self._asked and (oldest := next(iter(self._asked.values()))).age > DEADLINE:
+            self._end(oldest, 0)
+
+    def _end(self, asked: Asked, code: int) -> None:
+        self.seen.append((code, asked.age))
+        self._selector.unregister(asked.connection)
+        del self._asked[asked.connection]
+        asked.connection.close()
 
 
-async def open_loop(
-    address: tuple[str, int], sent: bytes, seconds: float, rate: float
-) -> list[tuple[int, float, float]]:
-    """Clients that come at a rate, whether those before them are answered or not."""
-    tasks: list[asyncio.Task[tuple[int, float, float]]] = []
-    started = time.perf_counter()
-    while (now := time.perf_counter()) < started + seconds:
-        if len(tasks) < (now - started) * rate:
-            tasks.append(asyncio.create_task(ask(address, sent)))
-        else:
-            await asyncio.sleep(0.001)
-    return list(await asyncio.gather(*tasks))
-
-
-def generate(pipe: object, address: tuple[str, int], sent: bytes, seconds: float, rate: float) -> None:
+def generate(pipe: Connection, address: tuple[str, int], sent: bytes, seconds: float, rate: float) -> None:
     """One generator of load, in a process and on a core of its own."""
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, cores[-1:])
-    loop = open_loop(address, sent, seconds, rate) if rate else closed_loop(address, sent, seconds, 4)
-    pipe.send(asyncio.run(loop))  # type: ignore[attr-defined]  # typeshed names its class after the system
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-1:])
+    pipe.send(Generator(address, sent).run(seconds, rate))
 
 
-def load(target: Target, sent: bytes, seconds: float, rate: float = 0.0) -> list[tuple[int, float, float]]:
+def load(target: Target, sent: bytes, seconds: float, rate: float = 0.0) -> list[Seen]:
     """What such a generator sees."""
     here, there = multiprocessing.Pipe()
     arguments = (there, target.address, sent, seconds, rate)
     process = multiprocessing.get_context("spawn").Process(target=generate, args=arguments)
     process.start()
-    found: list[tuple[int, float, float]] = here.recv()
+    found: list[Seen] = here.recv()
     process.join()
     return found
 
@@ -119,18 +146,18 @@ def overload(target: Target, times: float, seconds: float = 5) -> dict[str, floa
     pin(target)
     load(target, sent, 1)
     calm = load(target, sent, seconds)
-    capacity = sum(code == 200 for code, *_ in calm) / seconds
+    capacity = sum(code == 200 for code, _ in calm) / seconds
     with probing(target, 0.05).on() as probes:
         seen = load(target, sent, seconds, capacity * times)
-    served = [taken for code, _, taken in seen if code == 200]
-    refused = [taken for code, _, taken in seen if code in {429, 503}]
+    served = [taken for code, taken in seen if code == 200]
+    refused = [taken for code, taken in seen if code in {429, 503}]
     return {
         "capacity 1/s": capacity,
         "goodput": len(served) / seconds / max(capacity, 1e-9),
         "served p99 s": float(np.percentile(served or [0], 99)),
         "refused": len(refused),
         "refusal p50 s": float(np.median(refused or [0])),
-        "failed": sum(code == 0 for code, *_ in seen),
+        "failed": sum(code == 0 for code, _ in seen),
         "probe p99 s": probes.p99,
     }
 
