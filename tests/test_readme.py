@@ -132,6 +132,7 @@ def test_command(command: str, output: str, tmp_path: Path) -> None:
         ("make test", "coverage report"),
         ("make bench BENCH=json_endpoint", "exec .venv/bin/python benchmarks/json_endpoint.py"),
         ("make bench BENCH=accuracy", "exec .venv/bin/python benchmarks/accuracy.py"),
+        ("make bench BENCH=faults ARGS=--quick", "exec .venv/bin/python benchmarks/faults.py --quick"),
         ("make bench BENCH=engine", "exec .venv/bin/python benchmarks/engine.py"),
     ],
 )
