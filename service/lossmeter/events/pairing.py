@@ -123,9 +123,9 @@ class Intake:
         half = Half(series_name(prediction.labels), prediction.input, prediction.values)
         try:
             pair = self._score(half, truth)
-        except InvalidInputError as error:
+        except InvalidInputError:
             # The model cannot be wrong about its own answer. Who told the truth may tell another one.
-            LOG.warning("the truth of %s does not fit what %s predicted: %s", truth.id, half.series, error)
+            LOG.warning("the truth of %r does not fit what %s predicted", truth.id, half.series)
             if not used:
                 store.forget(truth.id)
             return Outcome("waiting")
