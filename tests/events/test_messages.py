@@ -93,6 +93,18 @@ def test_a_batch(sink: httpx2.Client) -> None:
     assert taken(sink.post("/v1/events", content="[]", headers={"Content-Type": BATCH})) == {}
 
 
+def test_many_pairs_at_once(sink: httpx2.Client) -> None:
+    """What was scored is added to the states before there is much of it, and arrays leave the store."""
+    ids = [new() for _ in range(300)]
+    events = [event(id_, RESPONSE, {"predictions": P}, inferenceservicename="many") for id_ in ids]
+    events += [feedback(id_, [0, 1]) for id_ in ids]
+    answer = sink.post("/v1/events", content=batch(events), headers={"Content-Type": BATCH})
+    assert taken(answer) == {"waiting": 300, "scored": 300, "rows": 600}
+    (found,) = sink.get("/v1/events", params={"labels": '{"model": "many"}'}).json()["series"]
+    assert found["report"]["count"] == 600
+    assert found["report"]["loss"] == pytest.approx((np.log(4 / 3) + np.log(2)) / 2)
+
+
 def structured(**members: object) -> dict[str, object]:
     """An event in JSON."""
     return {"specversion": "1.0", "id": new(), "source": "x", "type": RESPONSE, **members}

@@ -133,8 +133,8 @@ class Events:
             self._keep()
             with self._store.transaction(()):
                 self._store.sweep()
-        except StoreUnavailableError as error:
-            LOG.warning("states were not renewed: %s", error)
+        except Exception:
+            LOG.exception("what was scored is not in the states yet; it will be tried again")
 
     def _keep(self) -> None:
         self._scored, self._done = 0, time.monotonic()

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS: Final = 5
 
+LOCKS: Final = 1024
+"""Most that a transaction holds."""
+
 _PATIENCE: Final = "SET statement_timeout = '30s'"
 _BEGIN: Final = (
     "BEGIN ISOLATION LEVEL READ COMMITTED"  # a lock that was waited for shows what its holder wrote
 )
-_LOCK: Final = "SELECT pg_advisory_xact_lock(?)"
+_LOCK: Final = "SELECT pg_advisory_xact_lock(27757, CAST(? AS INTEGER))"  # ours, among those of the database
 
 
 class PostgresDatabase:
@@ -96,5 +99,8 @@ def _own(statement: str) -> sql.SQL:
 
 
 def _key(name: str) -> int:
-    """A number for a name, of 64 bits: two names that share one only wait for each other in vain."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+    """A number for a name; names that share one only wait for each other in vain.
+
+    There are few, because a server has room for some thousand locks, and a batch may have ten thousand names.
+    """
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") % LOCKS
