@@ -181,7 +181,7 @@ def test_a_full_queue(tell: Tell) -> None:
     """Where hardly a request may wait, some are told to come again, at once, and the others are answered."""
     body = of_size(8_000_000)
     answers: list[Answer] = []
-    with running(max_queue=1, max_queue_seconds=0.001) as server:
+    with running(max_queue=1, max_queue_seconds=60) as server:
         target = Target(server.url, server.pid)
         in_parallel([lambda: answers.append(target.ask(body))] * 12)
     refused = [answer for answer in answers if answer.status == 503]

@@ -37,6 +37,9 @@ MOST_HEAD_BYTES: Final = 64 * 1024
 LINGER_SECONDS: Final = 2.0
 """How long what still comes is dropped after an answer that does not wait for it."""
 
+LAST_SECONDS: Final = 0.5
+"""How long a head may still take when the service stops."""
+
 _FRAMING: Final = 8
 """How many bytes of framing a byte of a body may have, for a chunk of one byte has five."""
 
@@ -193,6 +196,18 @@ class Protocol(HttpToolsProtocol):
         self._is_leaving = True
         if self.cycle is not None and not self.cycle.response_started:
             self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Closes when what has begun is answered; a head may be on its way, and is waited for a little."""
+        if self._head_since is None:
+            super().shutdown()
+        else:
+            self._is_leaving = True
+            self.loop.call_later(LAST_SECONDS, self._close_if_silent)
+
+    def _close_if_silent(self) -> None:
+        if self._head_since is not None:
+            self.transport.close()
 
     def check(self, seconds: float) -> None:
         """Ends the connection if it is too slow; ``seconds`` have passed since the last look."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
+
+from lossmeter.serving.protocol import Protocol
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
     from lossmeter.serving.config import Config
-    from lossmeter.serving.protocol import Protocol
 
 LOOK_SECONDS: Final = 0.5
 """How often connections are looked at."""
@@ -24,6 +26,8 @@ LINGER_SECONDS: Final = 1.0
 
 class Server(uvicorn.Server):
     """One process's server."""
+
+    config: Config
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -42,6 +46,7 @@ class Server(uvicorn.Server):
         """
         if signal.SIGINT not in self._captured_signals:
             await self._say_goodbye()
+        await self._take_the_last(sockets or [])
         await super().shutdown(sockets)
         self._looking.cancel()
 
@@ -56,6 +61,22 @@ class Server(uvicorn.Server):
             for connection in self._protocols():
                 connection.say_goodbye()
             await asyncio.sleep(0.05)
+
+    async def _take_the_last(self, sockets: list[socket.socket]) -> None:
+        """Takes who is connected and not accepted yet: with the listening socket, the system would reset them."""
+        doors = [door.dup() for door in sockets]
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for door in doors:
+            door.setblocking(False)  # noqa: FBT003 - positional only
+            with suppress(OSError), door:
+                while True:
+                    accepted, _ = door.accept()
+                    await loop.connect_accepted_socket(self._protocol, accepted, ssl=self.config.ssl)
+
+    def _protocol(self) -> asyncio.Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
