@@ -21,6 +21,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from lossmeter.api.problems import MEDIA_TYPE
+from lossmeter.serving.exit import Exit
 from lossmeter.serving.pace import Pace
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Protocol(HttpToolsProtocol):
         self._is_in_body = True
         self._sending.renew()
         super().on_headers_complete()
-        self.cycle.transport = cast("asyncio.Transport", _Exit(self))
+        self.cycle.transport = cast("asyncio.Transport", Exit(self.transport, self.loop, self.close))
         if self._is_leaving:
             self.cycle.keep_alive = False
 
@@ -258,15 +259,6 @@ class Protocol(HttpToolsProtocol):
             self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
-
-
-class _Exit:
-    """The transport as an answer sees it, which closes it in our way."""
-
-    def __init__(self, protocol: Protocol) -> None:
-        self.write = protocol.transport.write
-        self.is_closing = protocol.transport.is_closing
-        self.close = protocol.close
 
 
 def is_stopping(app_state: Mapping[str, Any]) -> bool:
