@@ -5,7 +5,8 @@ what ``rivals/requirements-*.txt`` names, with its own JSON and without an acces
 asked by the same client (``load/client.py``) for per-row losses and gradients of the same float64 logits. The first
 answer is compared with the engine's; a server that cannot be installed, started or asked is named with the reason.
 
-The best of the rounds counts. Times are from the first byte sent to the last byte received.
+The best of the rounds counts. Times are from the first byte sent to the last byte received; CPU is the processor time
+of the server's processes for a request of one of 16 callers, which a busy machine changes least.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from load import client, floors, servers
@@ -65,6 +66,10 @@ class Results:
     def quantile(self, title: str, case: Case, share: float) -> float:
         """Seconds that this share of the requests kept to."""
         return min(timed.quantile(share) for timed in self.timed[title, case])
+
+    def processor(self, title: str, case: Case) -> float:
+        """Seconds of processor time for a request."""
+        return min((timed.processor for timed in self.timed.get((title, case), ())), default=0.0)
 
     def fastest(self, title: str, case: Case) -> float:
         """Seconds of the fastest request."""
@@ -121,7 +126,10 @@ def measure_case(process: Running, door: Door, case: Case, seconds: float) -> Ti
     batch = Batch.of(case.rows, case.classes)
     request = door.form.request(process.address, door.path, batch)
     door.form.check(client.ask(process.address, request), batch)
-    return client.load(process.address, request, case.connections, seconds)
+    before = floors.processor_seconds(process.pid)
+    timed = client.load(process.address, request, case.connections, seconds)
+    taken = floors.processor_seconds(process.pid) - before
+    return replace(timed, processor=taken / len(timed.seconds))
 
 
 def memory(process: Running, door: Door, case: Case) -> tuple[int, int, int]:
@@ -136,7 +144,7 @@ def print_servers(results: Results, cases: list[Case]) -> None:
     *small, large = cases
     heads = ["one process, losses and gradients"]
     for rows, classes in SHAPES:
-        heads += [f"{rows} × {classes}: requests/s", "p50 / p99 ms, 1 caller", "16 callers"]
+        heads += [f"{rows} × {classes}: requests/s", "p50 / p99 ms, 1 caller", "16 callers", "CPU ms"]
     heads.append(f"{large.rows} × {large.classes}: rows/s")
     print_table(
         heads, (line(results, door.title, small, large) for server in EVERYONE for door in server.doors)
@@ -157,6 +165,8 @@ def line(results: Results, title: str, small: list[Case], large: Case) -> list[s
             [number(1e3 * results.quantile(title, case, share)) for share in (0.5, 0.99)] if known else "––"
         )
         cells.append(" / ".join(times))
+        if case.connections == CONCURRENCIES[-1]:
+            cells.append(number(1e3 * results.processor(title, case)))
     seconds = results.quantile(title, large, 0.5) if (title, large) in results.timed else float("inf")
     return [*cells, number(large.rows / seconds)]
 
@@ -174,6 +184,8 @@ def print_targets(results: Results, large: Case) -> None:
             best = max(rates, key=lambda title: rates[title])
             ratio = results.rate(ours, case) / rates[best]
             lines.append([what, f"{ours} / {best}", number(ratio), wanted])
+            spent = results.processor(best, case) / results.processor(ours, case)
+            lines.append([what.replace("s/s", "s per second of CPU"), f"{ours} / {best}", number(spent), ""])
 
     for (rows, classes), wanted in zip(SHAPES, ("≥ 2", "> 1", "≥ 10"), strict=True):
         case = Case(rows, classes, CONCURRENCIES[-1])
@@ -203,12 +215,12 @@ def against_floors(results: Results, large: Case) -> Iterable[list[str]]:
             yield [what, f"{npz.title} / {bare}", number(ratio), "≤ 2"]
     for title, (grown, body, answer) in results.memory.items():
         if title == json.title:
-            yield ["memory, large batch", f"{title} / body", number(grown / body), "≤ 4"]
+            yield ["memory, large batch", f"{title} / body", f"{grown / body:.2f}", "≤ 4"]
         else:
             yield [
                 "memory, large batch",
                 f"{title} / body and answer",
-                number(grown / (body + answer)),
+                f"{grown / (body + answer):.2f}",
                 "≤ 2",
             ]
 

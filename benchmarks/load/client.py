@@ -44,10 +44,12 @@ class Timed:
     Attributes:
         seconds: of each, sorted, from the first byte sent to the last byte received.
         rate: answers per second.
+        processor: seconds of processor time that the server took for each, if that was measured.
     """
 
     seconds: list[float]
     rate: float
+    processor: float = 0.0
 
     def quantile(self, share: float) -> float:
         """The smallest time that at least this share of the answers kept to, in seconds."""
