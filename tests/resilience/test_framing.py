@@ -134,3 +134,13 @@ def test_heads_do_not_cost_memory(target: Target) -> None:
     for name in ("a field of a megabyte", "a megabyte of trailers", "a path of a megabyte") * 30:
         talk(target, CASES[name][0], 1)
     assert target.resident() - before < 16 * 2**20
+
+
+def test_a_small_answer_is_one_piece(target: Target) -> None:
+    """Head and body leave together: whoever reads once has all of it."""
+    with target.connect() as connection:
+        connection.sendall(HEAD + LENGTH + BODY)
+        head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length
+    assert len(body) == int(length[1])
