@@ -11,12 +11,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import statistics
-import subprocess
-import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
@@ -24,12 +21,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from load.process import LOSSMETER, forget_peak, resident, started
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 RIVAL: Final = str(Path(__file__).with_name("rivals") / "plain.py")
 SERVERS: Final = {
-    "lossmeter": ("-m", "lossmeter", "serve", "--port", "0", "--workers", "1"),
+    "lossmeter": LOSSMETER,
     "plain": (RIVAL,),
     "typed": (RIVAL, "typed"),
 }
@@ -68,7 +67,9 @@ def main() -> None:
     arguments = parser.parse_args()
     body = make_request(arguments.rows, arguments.classes)
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(running(command)) for name, command in SERVERS.items()}
+        servers = {
+            name: Measured(*stack.enter_context(started(command))) for name, command in SERVERS.items()
+        }
         for server in servers.values():
             warm_up(server)
         for server in arguments.repeats * [*servers.values()]:
@@ -90,27 +91,6 @@ def make_request(rows: int, classes: int) -> bytes:
         "logits": logits.tolist(),
     }
     return json.dumps(document, separators=(",", ":")).encode()
-
-
-@contextmanager
-def running(command: tuple[str, ...]) -> Iterator[Measured]:
-    """A server of its own; its first line of output says where it listens."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOSSMETER_")}
-    with subprocess.Popen(
-        [sys.executable, *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    ) as process:
-        try:
-            said = process.stdout.readline() if process.stdout else ""
-            found = re.search(r"http://([\w.]+):(\d+)", said)
-            if not found:
-                raise SystemExit(f"{' '.join(command)} did not start: {said!r}")
-            yield Measured((found[1], int(found[2])), process.pid)
-        finally:
-            process.terminate()
 
 
 def warm_up(server: Measured) -> None:
@@ -141,13 +121,6 @@ def ask(address: tuple[str, int], body: bytes) -> bytes:
     return answer
 
 
-def resident(process: int, name: str) -> int:
-    """A line of Linux's account of a process, in bytes: VmRSS is now, VmHWM the most; 0 elsewhere."""
-    status = Path(f"/proc/{process}/status")
-    found = re.search(rf"{name}:\s+(\d+) kB", status.read_text()) if status.exists() else None
-    return int(found[1]) * 1024 if found else 0
-
-
 def processor_seconds(process: int) -> float:
     """Processor time of a process so far, its own and the system's for it; 0 where there is no /proc."""
     stat = Path(f"/proc/{process}/stat")
@@ -155,13 +128,6 @@ def processor_seconds(process: int) -> float:
         return 0
     user, system = stat.read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def forget_peak(process: int) -> None:
-    """Let VmHWM begin anew: see proc_pid_clear_refs(5)."""
-    clear = Path(f"/proc/{process}/clear_refs")
-    if clear.exists():
-        clear.write_text("5")
 
 
 def check_same(first: Measured, *others: Measured) -> None:

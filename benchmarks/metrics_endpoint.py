@@ -10,21 +10,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import re
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
+from load.process import started
 from lossmeter.engine import METRICS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ADDITIVE: Final = [name for name, metric in METRICS.items() if metric.additive]
 
@@ -46,27 +39,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="in place of those of each shape")
     parser.add_argument("--repeats", type=int, default=9, help="how often each is asked (default: 9)")
     arguments = parser.parse_args()
-    with running() as address:
+    with started() as (address, _):
         for rows, classes in SHAPES:
             report(address, arguments.rows or rows, classes, arguments.repeats)
-
-
-@contextmanager
-def running() -> Iterator[tuple[str, int]]:
-    """A server of its own; its first line of output says where it listens."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOSSMETER_")}
-    command = [sys.executable, "-m", "lossmeter", "serve", "--port", "0", "--workers", "1"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as process:
-        try:
-            said = process.stdout.readline() if process.stdout else ""
-            found = re.search(r"http://([\w.]+):(\d+)", said)
-            if not found:
-                raise SystemExit(f"the server did not start: {said!r}")
-            yield found[1], int(found[2])
-        finally:
-            process.terminate()
 
 
 def report(address: tuple[str, int], rows: int, classes: int, repeats: int) -> None:

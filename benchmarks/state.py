@@ -12,18 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from load.process import started
 from lossmeter.engine import METRICS, State, make_loss, merge, score
 from lossmeter.engine.fused import kernels, use_kernels
 from lossmeter.engine.observation import Wanted, observe
@@ -32,7 +28,7 @@ from lossmeter.engine.preparation import Sent
 from lossmeter.wire.json_encode import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -121,27 +117,10 @@ def sizes() -> None:
         )
 
 
-@contextmanager
-def running() -> Iterator[tuple[str, int]]:
-    """A server with one worker; its first line of output says where it listens."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOSSMETER_")}
-    command = [sys.executable, "-m", "lossmeter", "serve", "--port", "0", "--workers", "1"]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=quiet, text=True, env=environment
-    ) as process:
-        try:
-            found = re.search(r"http://([\w.]+):(\d+)", process.stdout.readline() if process.stdout else "")
-            assert found, "the server did not start"
-            yield found[1], int(found[2])
-        finally:
-            process.terminate()
-
-
 def asked(rounds: int, *, quick: bool) -> None:
     """Lines of what the two endpoints take."""
     additive = [name for name, metric in METRICS.items() if metric.additive]
-    with running() as (host, port):
+    with started() as ((host, port), _):
         connection = HTTPConnection(host, port, timeout=120)
 
         def post(path: str, body: bytes) -> None:

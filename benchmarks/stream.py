@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import re
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from load.process import resident, started
 from lossmeter import engine
 
 if TYPE_CHECKING:
@@ -79,7 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     batch = (arrow if arguments.format == "arrow" else ndjson)(arguments.rows, arguments.classes)
     times = max(2, round(arguments.gigabytes * 1e9 / len(batch.body)))
-    with running() as (address, process):
+    with started() as (address, process):
         stream(address, batch, 1, arguments.format)
         watched = Watched(resting=resident(process))
         began = time.perf_counter()
@@ -117,23 +113,6 @@ def numbers(rows: int, classes: int) -> tuple[NDArray[np.float32], NDArray[np.in
     random = np.random.default_rng(0)
     logits = (3 * random.standard_normal((rows, classes))).astype(np.float32)
     return logits, random.integers(classes, size=rows)
-
-
-@contextmanager
-def running() -> Iterator[tuple[tuple[str, int], int]]:
-    """A server of its own, with one worker: its address and its process."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOSSMETER_")}
-    command = [sys.executable, "-m", "lossmeter", "serve", "--port", "0", "--workers", "1"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
-    ) as process:
-        try:
-            found = re.search(r"http://([\w.]+):(\d+)", process.stdout.readline() if process.stdout else "")
-            if not found:
-                raise SystemExit("lossmeter serve did not start")
-            yield (found[1], int(found[2])), process.pid
-        finally:
-            process.terminate()
 
 
 def stream(address: tuple[str, int], batch: Batch, times: int, kind: str) -> tuple[int, int, dict[str, Any]]:
@@ -249,12 +228,6 @@ def watching(process: int, watched: Watched) -> Iterator[None]:
     finally:
         stop.set()
         watcher.join()
-
-
-def resident(process: int) -> int:
-    """Resident bytes of a process."""
-    pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def report(batch: Batch, times: int, received: int, seconds: float, watched: Watched) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from load import client
+from load.process import forget_peak, resident
 from lossmeter.wire import json
 
 if TYPE_CHECKING:
@@ -31,14 +31,11 @@ def parse_and_encode(form: Form, batch: Batch, repeats: int) -> float:
 
 
 def memory(server: Running, request: bytes) -> tuple[int, int]:
-    """Bytes by which a request makes the resident memory of a server grow at most, and bytes of its answer.
-
-    Linux's own count, begun anew before: see proc_pid_clear_refs(5).
-    """
-    before = _resident(server.pid, "VmRSS")
-    Path(f"/proc/{server.pid}/clear_refs").write_text("5")
+    """Bytes by which a request makes a server's resident memory grow at most, by Linux's count, and of its answer."""
+    before = resident(server.pid)
+    forget_peak(server.pid)
     answer = client.ask(server.address, request)
-    return _resident(server.pid, "VmHWM") - before, len(answer.body)
+    return resident(server.pid, "VmHWM") - before, len(answer.body)
 
 
 def processor_seconds(process: int) -> float:
@@ -53,9 +50,3 @@ def processor_seconds(process: int) -> float:
     while more := {child for child, parent in parents.items() if parent in family} - family:
         family |= more
     return sum(used.get(each, 0) for each in family) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(process: int, name: str) -> int:
-    found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
-    assert found
-    return int(found[1]) * 1024
