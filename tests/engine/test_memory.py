@@ -35,17 +35,22 @@ def beyond_the_answer(**wanted: Any) -> int:  # noqa: ANN401  what score takes
 
 @pytest.mark.parametrize("include", [(), ("losses", "gradients")])
 @pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("loss", ["cross_entropy", "focal", "binary_cross_entropy", "jensen_shannon"])
-def test_a_thread_takes_four_mebibytes(loss: str, *, soft: bool, include: tuple[str, ...]) -> None:
+def test_a_thread_takes_four_mebibytes(
+    loss: str, dtype: type[np.floating], *, soft: bool, include: tuple[str, ...]
+) -> None:
     """Whatever n and the classes are, and a few numbers per row: nothing of n · classes but the answer."""
     rng = np.random.default_rng(0)
     for n, classes in [(300_000, 2), (20_000, 100), (2_000, 1_000)]:
-        logits = rng.normal(size=(n, classes))
+        logits = rng.normal(size=(n, classes)).astype(dtype)
         targets: Any = rng.integers(0, classes, n)
         if loss.startswith("binary"):
             targets = rng.random((n, classes))
             targets = targets if soft else targets.round()
         elif soft or loss == "jensen_shannon":
             targets = rng.dirichlet(np.ones(classes), n)
+        if targets.dtype.kind == "f":
+            targets = targets.astype(dtype)
         taken = beyond_the_answer(logits=logits, targets=targets, loss=loss, include=include)
         assert taken <= 4 * MIB + 3 * 8 * n, (n, classes, taken / MIB)

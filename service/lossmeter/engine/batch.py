@@ -96,7 +96,7 @@ class Batch(ABC):
     """
 
     weights: Weights
-    matrices: int = 4
+    matrices: float = 4
 
     def __init__(self, values: Matrix, ignored: Mask | None) -> None:
         self.shape: tuple[int, int] = values.shape

@@ -28,15 +28,15 @@ WORTH_A_THREAD = 1 << 16
 """Below this many numbers a second thread costs more than it saves."""
 
 
-def cut(shape: tuple[int, ...], matrices: int = 4) -> list[Rows]:
+def cut(shape: tuple[int, ...], matrices: float = 4) -> list[Rows]:
     """The blocks of a batch of (n, classes) numbers, in order, for work on so many float64 matrices at a time."""
     n, classes = shape
-    step = max(1, CACHE_BYTES // (matrices * classes * 8))
+    step = max(1, int(CACHE_BYTES / (matrices * classes * 8)))
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
 def run(
-    shape: tuple[int, ...], work: Callable[[Rows], None], threads: int | None = None, matrices: int = 4
+    shape: tuple[int, ...], work: Callable[[Rows], None], threads: int | None = None, matrices: float = 4
 ) -> None:
     """Do ``work`` on every block of a batch; the first exception of a block is raised when all have ended.
 

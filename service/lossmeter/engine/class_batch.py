@@ -13,7 +13,7 @@ import numpy as np
 from lossmeter.engine import blocks
 from lossmeter.engine.batch import Batch, Output, Weights
 from lossmeter.engine.losses import DivergenceLoss, TargetLoss
-from lossmeter.engine.numerics import finite_product, row_sums
+from lossmeter.engine.numerics import LONG_ROW, finite_product, row_sums
 from lossmeter.engine.score_at_targets import score_at_targets
 from lossmeter.engine.score_every_class import score_every_class
 
@@ -103,13 +103,21 @@ class ClassBatch(Batch):
         write(slopes, buffer)
         gradients[rows] = buffer
 
-    def _kept_matrices(self) -> int:
-        """A target alone needs its masses and a buffer; every class a few forms of p; a divergence many terms."""
+    def _kept_matrices(self) -> float:
+        """How many float64 matrices of a block are alive at once, by which blocks are cut.
+
+        A target alone needs its masses and a buffer; every class a few forms of p; a divergence many terms. Long rows
+        are read where they lie, and the fewer blocks of them there are the better: threads meet between the steps.
+        """
+        long = self.shape[1] >= LONG_ROW
         if self._at_target is not None and self.targets.soft is None and not self.options.label_smoothing:
-            return 2
+            return 1.25 if long else 2
         explained = "kl" in self.options.include or "contributions" in self.options.include
-        linear = isinstance(self.loss, TargetLoss) and self.loss.linear
-        return 4 if linear and not explained else 8
+        if explained or not (isinstance(self.loss, TargetLoss) and self.loss.linear):
+            return 8
+        if not long:
+            return 2 if self.predictions.by_row else 4
+        return 2.25 if "gradients" in self.options.include else 1.25
 
     def _weigh(self, samples: Vector | None, classes: Vector | None) -> Weights:
         samples = self.silenced(samples)

@@ -29,9 +29,9 @@ def matrix(
     """
     size = rows * classes
     memory = _kept.__dict__.get(name)
-    if memory is None or memory.size < size:
-        memory = _kept.__dict__[name] = np.empty(size)
-    flat: Matrix = memory.view(np.dtype(dtype))[:size]
+    if memory is None or memory.nbytes < size * np.dtype(dtype).itemsize:
+        memory = _kept.__dict__[name] = np.empty(size, dtype)
+    flat: Matrix = memory.view(dtype)[:size]
     return flat.reshape(rows, classes) if classes >= LONG_ROW else flat.reshape(classes, rows).T
 
 

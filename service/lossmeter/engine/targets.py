@@ -147,7 +147,7 @@ def _by_distribution(distributions: Matrix, tolerance: float) -> Targets:
             soft[rows][certain] = ~alone
             indices[rows][certain] = np.where(alone, np.argmax(sent[certain], axis=1), 0)
 
-    blocks.run(distributions.shape, look)
+    blocks.run(distributions.shape, look, matrices=1 if classes >= LONG_ROW else 4)
     if wrong.any():
         raise _no_distribution(distributions, wrong, tolerance)
     return Targets(indices, classes, None, distributions, soft) if soft.any() else Targets(indices, classes)
