@@ -21,9 +21,10 @@ from lossmeter.api.exact import put_first
 from lossmeter.api.limits import Limits
 from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
 from lossmeter.api.process import settle
+from lossmeter.api.records import is_silent
 from lossmeter.api.service import Service
 from lossmeter.api.turnstile import Turnstile
-from lossmeter.api.watch import Watch, is_silent
+from lossmeter.api.watch import Watch
 from lossmeter.observability.log import Requests
 from lossmeter.settings import Settings
 
@@ -95,8 +96,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     if service.events is not None:
         await service.events.open()
     service.readiness.state = "ok"
-    # The server says when it is going to stop, and asks what to refuse unread.
-    yield {"readiness": service.readiness, "refusal": Turnstile(app).refusal}
+    # The server says when it is going to stop, asks what to refuse unread, and tells what it refuses itself.
+    yield {"readiness": service.readiness, "turnstile": Turnstile(app)}
     service.readiness.state = "stopping"
     if service.events is not None:
         service.events.close()

@@ -30,8 +30,11 @@ BY_STATUS: Final[Mapping[int, str]] = {
     415: "unsupported_media_type",
     422: "invalid_input",
     429: "caller_busy",
+    431: "head_too_large",
     500: "failure",
+    501: "not_supported",
     503: "service_busy",
+    505: "not_supported",
 }
 """What a status says by itself; 429 may be a key that is used too often instead."""
 

@@ -1,40 +1,49 @@
-"""Refusals for load before a request becomes one: the server asks here as soon as it has read a head.
+"""Requests that are refused before they become one for the application: the server asks here, and is told what to say.
 
 Under ten times the load that can be served, nine of ten requests are refused, and each that went through the whole
-application would take its time from those that are served. What is refused here is counted, but not logged.
+application would take its time from those that are served. What is refused here is counted and logged like the rest.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from starlette.exceptions import HTTPException
 
-from lossmeter.api import errors, reasons
+from lossmeter.api import errors, problems, reasons
+from lossmeter.api.access.headers import HEADERS
 from lossmeter.api.limits import caller_of, declared_length
-from lossmeter.api.paths import is_open, path_of
-from lossmeter.api.watch import templates
-from lossmeter.observability.record import Record
+from lossmeter.api.paths import is_open
+from lossmeter.api.records import RECORD, Records, headers_of
+from lossmeter.observability.log import Requests
+from lossmeter.observability.record import CURRENT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
     from fastapi import FastAPI
+    from starlette.responses import Response
     from starlette.types import Scope
 
     from lossmeter.api.service import Service
+    from lossmeter.observability.record import Record
+
+Refusal: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers and body of an answer."""
 
 LARGE_BYTES: Final = 64 * 1024
 """Smaller bodies are served on the way, whatever else is going on."""
 
 
 class Turnstile:
-    """What lets a request in, or says at once that it must come again."""
+    """What lets a request in, or says at once that it must come again; and what the server's own refusals look like."""
 
     def __init__(self, app: FastAPI) -> None:
         self._service: Service = app.state.service
-        self._template = templates(app.routes)
+        self._records = Records(app.routes, self._service.meter, Requests())
 
-    def refusal(self, scope: Scope) -> tuple[int, list[tuple[bytes, bytes]], bytes] | None:
-        """Status, headers and body of the answer, if there is no room for this request.
+    def ask(self, scope: Scope) -> Refusal | None:
+        """The answer, if there is no room for this request.
 
         Args:
             scope: of ASGI, as far as the head tells.
@@ -45,10 +54,30 @@ class Turnstile:
         try:
             self._check(scope, length)
         except HTTPException as refusal:
-            answer = errors.of(refusal, scope)
-            self._count(scope, refusal.status_code)
-            return answer.status_code, answer.raw_headers, bytes(answer.body)
+            of_load = refusal
+            record = self._records.begin(scope)
+            answer = _said(record, lambda: errors.of(of_load, scope))
+            self._records.end(record)
+            return answer
         return None
+
+    def refuse(self, status: int, detail: str, scope: MutableMapping[str, Any], seconds: float) -> Refusal:
+        """The answer to what the server does not take: no HTTP, too slow, or too large around the body.
+
+        Args:
+            status: of the answer.
+            detail: what is wrong with it.
+            scope: of ASGI, as far as the head tells.
+            seconds: since it began.
+        """
+        known: Record | None = scope.get(RECORD)
+        record = known or self._records.begin(scope)
+        answer = _said(record, lambda: problems.response(status, detail, scope))
+        record.error = reasons.of_status(status)
+        if known is None:
+            record.begun -= seconds
+            self._records.end(record)
+        return answer
 
     def _check(self, scope: Scope, length: int) -> None:
         if not self._service.settings.asks_for_key:
@@ -56,9 +85,14 @@ class Turnstile:
         self._service.load.check_room(min(length, self._service.settings.max_body_bytes))
         self._service.cores.check_room()
 
-    def _count(self, scope: Scope, status: int) -> None:
-        record = Record(scope["method"], self._template(path_of(scope)))
-        record.status = status
-        self._service.meter.begun()
-        self._service.meter.ended(record)
-        self._service.meter.refused(record.route, reasons.of_status(status))
+
+def _said(record: Record, answered: Callable[[], Response]) -> Refusal:
+    """The answer, with what every answer has; an answer that has begun keeps its status in the record."""
+    token = CURRENT.set(record)
+    try:
+        answer = answered()
+    finally:
+        CURRENT.reset(token)
+    if not record.status:
+        record.status, record.sent = answer.status_code, len(answer.body)
+    return answer.status_code, [*answer.raw_headers, *HEADERS, *headers_of(record)], bytes(answer.body)

@@ -14,13 +14,11 @@ a body, the lines of its chunks and the trailers, may be as long as a head, and 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from lossmeter.api.problems import MEDIA_TYPE
 from lossmeter.serving.exit import Exit
 from lossmeter.serving.pace import Pace
 
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
     from uvicorn.server import ServerState
 
+    from lossmeter.api.turnstile import Refusal, Turnstile
     from lossmeter.serving.config import Config
 
 MOST_HEADERS: Final = 128
@@ -44,15 +43,12 @@ LAST_SECONDS: Final = 0.5
 _FRAMING: Final = 8
 """How many bytes of framing a byte of a body may have, for a chunk of one byte has five."""
 
-_REFUSALS: Final = {
-    400: ("Bad Request", "This is not HTTP/1.1 as RFC 9112 defines it."),
-    501: ("Not Implemented", "This is no proxy, and the only transfer coding that it takes is chunked."),
-    505: ("HTTP Version Not Supported", "HTTP/1.1 is spoken here, and HTTP/1.0."),
-    408: ("Request Timeout", "The request came too slowly; send all of it without pauses."),
-    431: (
-        "Request Header Fields Too Large",
-        f"A head has at most {MOST_HEADERS} fields and {MOST_HEAD_BYTES} bytes.",
-    ),
+_DETAILS: Final = {
+    400: "This is not HTTP/1.1 as RFC 9112 defines it.",
+    501: "This is no proxy, and the only transfer coding that it takes is chunked.",
+    505: "HTTP/1.1 is spoken here, and HTTP/1.0.",
+    408: "The request came too slowly; send all of it without pauses.",
+    431: f"A head has at most {MOST_HEADERS} fields and {MOST_HEAD_BYTES} bytes.",
 }
 
 
@@ -71,7 +67,7 @@ class Protocol(HttpToolsProtocol):
         self._header_timeout = settings.header_timeout
         self._is_in_body = self._is_refused = False
         self._is_leaving = is_stopping(app_state)
-        self._refusal_for = app_state.get("refusal")
+        self._turnstile: Turnstile = app_state["turnstile"]
         self._head_since: float | None = self.loop.time()
         self._head_bytes = self._body_bytes = self._around_body = 0
         self._received = self._unsent = 0
@@ -152,24 +148,31 @@ class Protocol(HttpToolsProtocol):
 
     def _is_turned_away(self) -> bool:
         """Whether the application has no room for this request, and has told the client so."""
-        ask = self._refusal_for
-        if ask is None or (self.cycle is not None and not self.cycle.response_complete):
+        if self.cycle is not None and not self.cycle.response_complete:
             return False
-        scope = {
-            **self.scope,
-            "method": self.parser.get_method().decode("ascii"),
-            "path": self.url.partition(b"?")[0].decode("latin-1"),
-        }
-        answer = ask(scope)
+        answer = self._turnstile.ask(self._told())
         if answer is None:
             return False
         self._is_refused = True
+        self._answer(answer)
+        return True
+
+    def _told(self) -> dict[str, Any]:
+        """The scope of the request whose head is coming, as far as it has told."""
+        if self.scope is None or (self.cycle is not None and self.cycle.scope is self.scope):
+            return {}
+        if not self.headers:
+            return {**self.scope}
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        return {**self.scope, "method": self.parser.get_method().decode("ascii"), "path": path}
+
+    def _answer(self, answer: Refusal) -> None:
+        """Sends an answer of our own, the last on this connection."""
         status, headers, body = answer
         fields = [*headers, (b"connection", b"close"), *self.server_state.default_headers]
         head = b"".join(b"%b: %b\r\n" % field for field in fields)
         self.transport.write(STATUS_LINE[status] + head + b"\r\n" + body)
         self._linger()
-        return True
 
     def _unsupported(self) -> int:
         """What a head that is well formed is refused with; 0 if it is not."""
@@ -237,11 +240,23 @@ class Protocol(HttpToolsProtocol):
         if is_open and not self._is_in_body:
             cycle.keep_alive = False
             return
-        if not is_open or not cycle.response_started:
-            self.transport.write(_response(status))
-            self._linger()
-        else:
+        if self._is_in_body and not is_open:
+            self._linger()  # it has had its answer, before its body was here
+            return
+        scope = cast("dict[str, Any]", cycle.scope) if is_open else self._told()
+        answer = self._turnstile.refuse(status, _DETAILS[status], scope, self._seconds())
+        if is_open:
+            # The application need not wait for what will not come, and has nothing to say any more.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        if is_open and cycle.response_started:
             self.transport.close()
+        else:
+            self._answer(answer)
+
+    def _seconds(self) -> float:
+        """Since the head began, if it is not there."""
+        return 0.0 if self._head_since is None else self.loop.time() - self._head_since
 
     def close(self) -> None:
         """Closes once the answer is out, but not under a client that still sends.
@@ -265,11 +280,3 @@ def is_stopping(app_state: Mapping[str, Any]) -> bool:
     """Whether the application, as far as it tells, is on its way out."""
     readiness = app_state.get("readiness")
     return readiness is not None and readiness.state == "stopping"
-
-
-def _response(status: int) -> bytes:
-    """A refusal that the application never hears of."""
-    title, detail = _REFUSALS[status]
-    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
-    head = f"content-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    return STATUS_LINE[status] + head.encode() + body
