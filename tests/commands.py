@@ -32,13 +32,21 @@ def run(*arguments: str, stdin: str = "", **settings: str) -> subprocess.Complet
 
 
 @contextmanager
-def serving(*arguments: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running service on a free port, and the one line that it printed."""
+def serving(
+    *arguments: str, errors: int = subprocess.DEVNULL, **settings: str
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A running service on a free port, and the one line that it printed.
+
+    Args:
+        *arguments: of ``lossmeter serve``.
+        errors: where its stderr goes, as ``subprocess`` has it; who takes a pipe reads it before the block ends.
+        **settings: of the environment.
+    """
     command = [sys.executable, "-m", "lossmeter", "serve", "--port", "0", *arguments]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=errors,
         text=True,
         env=environment(**settings),
     ) as process:

@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 import subprocess
-import sys
-from typing import TYPE_CHECKING
 
 import httpx2
 import pytest
 
 from access.endpoints import ENDPOINTS, ON_PAGES
-from commands import environment, run, serving
+from commands import run, serving
 from lossmeter import keys
 from servers import PATIENCE, running
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 OPEN_TO_OTHERS = ["0.0.0.0", "::"]  # noqa: S104 - that is the question
 KEY = f"ci sha256:{keys.digest(b'k').hex()} score"
 
 
-@contextlib.contextmanager
-def heard(*arguments: str, **settings: str) -> Iterator[tuple[str, str]]:
-    """A service that runs, its first line, and what it said on stderr before that."""
-    command = [sys.executable, "-m", "lossmeter", "serve", "--port", "0", *arguments]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, stdout=pipe, stderr=pipe, text=True, env=environment(**settings)
-    ) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
+def heard(*arguments: str, **settings: str) -> tuple[str, str]:
+    """The first line of a service, and what it said on stderr until it was told to stop."""
+    with serving(*arguments, errors=subprocess.PIPE, **settings) as (process, line):
         process.terminate()
-        yield line, process.communicate(timeout=PATIENCE)[1]
+        return line, process.communicate(timeout=PATIENCE)[1]
 
 
 @pytest.mark.parametrize("host", OPEN_TO_OTHERS)
@@ -55,9 +42,9 @@ def test_nor_by_the_second_door() -> None:
 
 def test_strangers_may_be_allowed() -> None:
     """Then it warns, each time."""
-    with heard("--host", "0.0.0.0", LOSSMETER_ALLOW_ANONYMOUS="true") as (line, errors):  # noqa: S104
-        assert " on http://0.0.0.0:" in line
-        assert "warning: whoever reaches 0.0.0.0 may use this service" in errors
+    line, errors = heard("--host", "0.0.0.0", LOSSMETER_ALLOW_ANONYMOUS="true")  # noqa: S104
+    assert " on http://0.0.0.0:" in line
+    assert "warning: whoever reaches 0.0.0.0 may use this service" in errors
 
 
 @pytest.mark.parametrize(
@@ -72,9 +59,9 @@ def test_strangers_may_be_allowed() -> None:
 )
 def test_no_warning_where_there_is_nothing_to_warn_of(host: str, settings: dict[str, str]) -> None:
     """With keys anywhere, without keys on this machine."""
-    with heard("--host", host, **settings) as (line, errors):
-        assert line.startswith("lossmeter ")
-        assert "warning" not in errors
+    line, errors = heard("--host", host, **settings)
+    assert line.startswith("lossmeter ")
+    assert "warning" not in errors
 
 
 def test_a_second_door() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,7 @@ import numpy as np
 import psycopg
 import pytest
 
+from commands import run
 from events import postgres
 from events.conftest import taking
 from events.kserve import new, reports, send, taken, tell, v1, waiting
@@ -272,16 +271,8 @@ def test_series_are_bounded(place: str) -> None:
 
 def test_a_store_that_cannot_be_opened(tmp_path: Path) -> None:
     """The service does not start, and says which setting it is."""
-    folder = {name: text for name, text in os.environ.items() if not name.startswith("LOSSMETER_")}
     for place in (tmp_path / "no" / "folder", "postgresql://nobody@127.0.0.1:9/none"):
-        done = subprocess.run(
-            [sys.executable, "-m", "lossmeter", "serve", "--port", "0"],
-            env=folder | {"LOSSMETER_EVENTS_STORE": str(place)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run("serve", "--port", "0", LOSSMETER_EVENTS_STORE=str(place))
         assert done.returncode != 0
         assert "LOSSMETER_EVENTS_STORE cannot be used" in done.stdout + done.stderr
 

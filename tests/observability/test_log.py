@@ -6,14 +6,12 @@ import json
 import os
 import pty
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
 
-from commands import environment
+from commands import serving
 from prometheus import until
 from servers import PATIENCE, Server, running
 
@@ -134,19 +132,13 @@ def test_probes_are_not_logged(logging_server: Server) -> None:
 def test_a_terminal_gets_coloured_text() -> None:
     """And text without a terminal has no colours."""
     master, slave = pty.openpty()
-    command = [sys.executable, "-m", "lossmeter", "serve", "--port", "0"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=slave, text=True, env=environment()
-    ) as process:
+    with serving(errors=slave) as (_, line):
         os.close(slave)
-        assert process.stdout is not None
-        url = process.stdout.readline().split(" on ")[1].split(",")[0].strip()
+        url = line.split(" on ")[1].split(",")[0].strip()
         httpx2.get(f"{url}/v1/losses", headers={"X-Request-Id": "night-5"}, timeout=PATIENCE)
         said = b""
         while b"night-5" not in said:
             said += os.read(master, 4096)
-        process.terminate()
-        process.wait(timeout=PATIENCE)
     os.close(master)
     text = said.decode()
     assert re.search(r"\x1b\[32minfo    \x1b\[0m GET /v1/losses 200 [0-9.]+ ms request_id=night-5 ", text), (

@@ -89,8 +89,8 @@ class Load:
 @contextmanager
 def started(*flags: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], Target]]:
     """A server that is ready."""
-    chosen = {"LOSSMETER_LOG_LEVEL": "critical", "LOSSMETER_DOCS": "false"} | settings
-    with serving(*flags, **chosen) as (process, line):
+    settings.setdefault("LOSSMETER_LOG_LEVEL", "critical")
+    with serving(*flags, errors=subprocess.DEVNULL, LOSSMETER_DOCS="false", **settings) as (process, line):
         url = line.split(" on ")[1].split(",")[0].strip()
         target = Target(url, process.pid)
         assert probe(target) < 60
