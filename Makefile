@@ -11,7 +11,7 @@ COVERAGE = 97
 # A benchmark's name for `make bench`, and what is said to it: make bench BENCH=engine ARGS=--quick
 BENCH =
 ARGS =
-# Where the clients of other projects live that the tests talk to.
+# Where programs of other projects live that the tests use: inference clients, and judges of manifests.
 CLIENTS = build/clients
 
 PIP = PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
@@ -24,7 +24,7 @@ help:
 	@echo 'make run     set up and start the service on http://127.0.0.1:8000'
 	@echo 'make test    set up and run every check on the built wheel (EXTRAS=dev,torch adds the PyTorch oracle)'
 	@echo 'make lint    the checks that start nothing: ruff, mypy, import-linter'
-	@echo 'make clients install the inference clients that the tests talk to (part of make test)'
+	@echo 'make clients install the programs of others that the tests talk to (part of make test)'
 	@echo 'make soak    inflict every fault on the service for an hour and print the figures'
 	@echo 'make bench   list the benchmarks; make bench BENCH=name runs one'
 	@echo 'make lock    renew requirements.lock and deploy/build.lock'
@@ -71,6 +71,13 @@ clients: $(BIN)/python
 			cp "$$wanted" "$$env/installed.txt" || exit 1; \
 		fi; \
 	done
+	@if ! command -v npm >/dev/null; then \
+		echo 'npm is not installed: nobody reads compose.yaml with dclint'; \
+	elif ! cmp -s tests/deploy/clients/package.json $(CLIENTS)/dclint/installed.json; then \
+		mkdir -p $(CLIENTS)/dclint && cp tests/deploy/clients/package.json $(CLIENTS)/dclint && \
+		npm install --prefix $(CLIENTS)/dclint --no-audit --no-fund --no-package-lock --loglevel=error && \
+		cp tests/deploy/clients/package.json $(CLIENTS)/dclint/installed.json; \
+	fi
 
 bench: $(VENV)/extras-$(EXTRAS)
 	@if [ -n '$(BENCH)' ]; then exec $(BIN)/python benchmarks/$(BENCH).py $(ARGS); fi; \

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import kubernetes_validate
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import lossmeter
-from lossmeter.api import query
-from lossmeter.api.schemas import document as documents
-from lossmeter.api.schemas.events import EventsQuery
+from lossmeter.serving.config import DRAIN_SECONDS
+from lossmeter.serving.server import LINGER_SECONDS
 from lossmeter.settings import PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
+DCLINT = ROOT / "build" / "clients" / "dclint" / "node_modules" / ".bin" / "dclint"
 LOCKS = [ROOT / "requirements.lock", DEPLOY / "build.lock"]
 USER = 10001
 
@@ -38,13 +35,6 @@ def pins(lock: Path) -> list[Requirement]:
     """The requirements of a lock, their hashes left out."""
     lines = [line for line in lock.read_text().splitlines() if re.match(r"[a-z0-9]", line)]
     return [Requirement(line.removesuffix("\\").strip()) for line in lines]
-
-
-def manifests() -> dict[str, dict[str, Any]]:
-    """The Kubernetes objects by kind."""
-    files = [DEPLOY / "kubernetes" / name for name in ("deployment.yaml", "service.yaml")]
-    objects = [yaml.safe_load(file.read_text()) for file in files]
-    return {item["kind"]: item for item in objects}
 
 
 def services() -> dict[str, dict[str, Any]]:
@@ -136,129 +126,27 @@ def test_compose_is_hardened() -> None:
     assert all(re.search(r":v?\d+\.\d+", service["image"]) for service in services().values())
 
 
+@pytest.mark.skipif(
+    not DCLINT.exists(), reason="there is no dclint; where npm is, `make clients` installs it"
+)
+def test_compose_is_clean() -> None:
+    """Dclint finds nothing, but for what deploy/.dclintrc.yaml gives a reason against."""
+    done = subprocess.run(
+        [DCLINT, f"--config={DEPLOY / '.dclintrc.yaml'}", "--max-warnings=0", DEPLOY / "compose.yaml"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_compose_stops_more_slowly_than_requests() -> None:
+    """A container is not killed while a request may still be answered."""
+    assert int(compose()["stop_grace_period"].removesuffix("s")) > LINGER_SECONDS + DRAIN_SECONDS
+
+
 def test_compose_sets_only_what_can_be_set() -> None:
     """A name that the settings do not know would stop the container."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     assert compose()["environment"].keys() <= known | {"FORWARDED_ALLOW_IPS"}
-
-
-@pytest.mark.parametrize("version", ["1.31", "1.34", "1.37"])
-@pytest.mark.parametrize("kind", ["Deployment", "Service"])
-def test_the_manifests_fit_the_schemas_of_kubernetes(kind: str, version: str) -> None:
-    """Nothing misspelt, nothing of a wrong type."""
-    kubernetes_validate.validate(manifests()[kind], version, strict=True)
-
-
-def test_the_pod_is_restricted() -> None:
-    """What the Pod Security Standard `restricted` asks for, a read-only root, and no token."""
-    pod = manifests()["Deployment"]["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    assert pod["automountServiceAccountToken"] is False
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["runAsUser"] == USER
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert container["resources"]["limits"].keys() == {"cpu", "memory"}
-    assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
-
-
-def test_the_service_does_not_reach_into_our_settings() -> None:
-    """A Service called lossmeter would set LOSSMETER_PORT=tcp://… in the pod, if links were on."""
-    objects = manifests()
-    assert PREFIX.startswith(objects["Service"]["metadata"]["name"].upper())
-    assert objects["Deployment"]["spec"]["template"]["spec"]["enableServiceLinks"] is False
-
-
-def test_a_pod_has_time_to_leave() -> None:
-    """The pause before SIGTERM and the time that requests get fit into the grace period."""
-    pod = manifests()["Deployment"]["spec"]["template"]["spec"]
-    pause = int(pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"][1])
-    drain = re.search(
-        r"DRAIN_SECONDS: Final = (\d+)", (ROOT / "service/lossmeter/serving/config.py").read_text()
-    )
-    assert drain
-    assert pod["terminationGracePeriodSeconds"] > pause + int(drain[1])
-    assert int(compose()["stop_grace_period"].removesuffix("s")) > int(drain[1])
-
-
-def test_the_service_finds_the_pods() -> None:
-    """Selectors and labels agree."""
-    objects = manifests()
-    spec = objects["Deployment"]["spec"]
-    labels = spec["template"]["metadata"]["labels"].items()
-    assert spec["selector"]["matchLabels"].items() <= labels
-    assert objects["Service"]["spec"]["selector"].items() <= labels
-    (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
-    assert spread["labelSelector"]["matchLabels"].items() <= labels
-
-
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-def test_kustomize_builds_both_objects() -> None:
-    """The kustomization names its files and sets the version of the image."""
-    done = subprocess.run(
-        ["kubectl", "kustomize", DEPLOY / "kubernetes"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    built = {item["kind"]: item for item in yaml.safe_load_all(done.stdout)}
-    assert built.keys() == {"Deployment", "Service"}
-    for item in built.values():
-        kubernetes_validate.validate(item, "1.37", strict=True)
-    (container,) = built["Deployment"]["spec"]["template"]["spec"]["containers"]
-    assert container["image"] == f"lossmeter:{lossmeter.__version__}"
-
-
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-def test_the_component_of_keys_closes_the_door(tmp_path: Path) -> None:
-    """With it, the pods read keys from the Secret, and nobody is anonymous; without it, that is said in the pod."""
-    folder = tmp_path / "kubernetes"
-    shutil.copytree(DEPLOY / "kubernetes", folder)
-    variables = []
-    for extra in ("", "components:\n  - keys\n"):
-        with (folder / "kustomization.yaml").open("a") as file:
-            file.write(extra)
-        done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, check=True, timeout=60)
-        deployment = next(item for item in yaml.safe_load_all(done.stdout) if item["kind"] == "Deployment")
-        kubernetes_validate.validate(deployment, "1.37", strict=True)
-        (container,) = deployment["spec"]["template"]["spec"]["containers"]
-        variables.append({variable["name"]: variable.get("value") for variable in container["env"]})
-    before, after = variables
-    assert before["LOSSMETER_ALLOW_ANONYMOUS"] == "true"
-    assert after["LOSSMETER_ALLOW_ANONYMOUS"] == "false"
-    mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
-    assert any(after["LOSSMETER_API_KEYS_FILE"].startswith(mount + "/") for mount in mounts)
-
-
-@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-def test_the_component_of_monitoring_has_our_rules(tmp_path: Path) -> None:
-    """It scrapes the Service by its own labels and port, and has every rule and alert, word for word."""
-    folder = tmp_path / "kubernetes"
-    shutil.copytree(DEPLOY / "kubernetes", folder)
-    with (folder / "kustomization.yaml").open("a") as file:
-        file.write("components:\n  - monitoring\n")
-    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, check=True, timeout=60)
-    built = {item["kind"]: item for item in yaml.safe_load_all(done.stdout)}
-    files = [
-        yaml.safe_load((DEPLOY / "prometheus" / name).read_text()) for name in ("rules.yml", "alerts.yml")
-    ]
-    assert built["PrometheusRule"]["spec"]["groups"] == [group for file in files for group in file["groups"]]
-    spec, service = built["ServiceMonitor"]["spec"], built["Service"]
-    assert spec["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
-    assert spec["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
-
-
-def test_the_logger_of_the_example_is_understood() -> None:
-    """Its address has our path, and nothing in its query that is not taken."""
-    (item,) = yaml.safe_load_all((DEPLOY / "kubernetes" / "examples" / "kserve-logger.yaml").read_text())
-    assert (item["apiVersion"], item["kind"]) == ("serving.kserve.io/v1beta1", "InferenceService")
-    logger = item["spec"]["predictor"]["logger"]
-    assert logger["mode"] == "all"
-    address = urlsplit(logger["url"])
-    assert address.path == "/v1/events"
-    documents.read(EventsQuery, query.options(address.query.encode()), {})
