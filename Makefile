@@ -25,6 +25,7 @@ help:
 	@echo 'make test    set up and run every check on the built wheel (EXTRAS=dev,torch adds the PyTorch oracle)'
 	@echo 'make lint    the checks that start nothing: ruff, mypy, import-linter'
 	@echo 'make clients install the programs of others that the tests talk to (part of make test)'
+	@echo 'make chain   build the image, run it, and watch Prometheus tell which slice of the sample week is spoilt'
 	@echo 'make soak    inflict every fault on the service for an hour and print the figures'
 	@echo 'make bench   list the benchmarks; make bench BENCH=name runs one'
 	@echo 'make lock    renew requirements.lock and deploy/build.lock'
@@ -48,6 +49,9 @@ test: lint clients $(FUSED)/installed
 	wait $$oracles; exact=$$?; cat build/accuracy.txt; exit $$((others | exact))
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=$(COVERAGE)
+
+chain: $(VENV)/extras-$(EXTRAS)
+	PYTHON=$(BIN)/python deploy/chain $(IMAGE)
 
 soak: lint clients
 	$(BIN)/python -m pytest tests/resilience -m 'long or not long'
@@ -138,4 +142,4 @@ $(FUSED)/installed: $(BIN)/python
 
 FORCE:
 
-.PHONY: help run test soak lint clients bench lock sbom audit clean FORCE
+.PHONY: help run test chain soak lint clients bench lock sbom audit clean FORCE

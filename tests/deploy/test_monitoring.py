@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import numpy as np
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from lossmeter import engine
 from prometheus import NEEDED, Prometheus, promtool, scraping, until
 from servers import PATIENCE, running
 
@@ -25,6 +29,9 @@ RULES = ROOT / "deploy" / "prometheus"
 DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
 SENDER = ROOT / "deploy" / "sample_sender.py"
 WEEK = ROOT / "tests" / "data" / "week.json"
+
+SERVICE = "MONITORED_SERVICE"
+"""The variable that names a service with a store of events that runs already: the container of ``deploy/chain``."""
 
 
 def dashboards() -> dict[str, dict[str, Any]]:
@@ -104,16 +111,18 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometh
         for slow, fast in {**quick, "> 500": "> 50", "for: 10m": "for: 1s", "[5m]": "[6s]"}.items():
             text = text.replace(slow, fast)
         (folder / name).write_text(text)
-    with running() as server:
-        until(lambda: _is_ready(server.url))
-        assert httpx2.post(f"{server.url}/v1/score", json={}, timeout=PATIENCE).status_code == 422
-        target = server.url.partition("://")[2]
+    with service(folder) as url:
+        until(lambda: _is_ready(url))
+        assert httpx2.post(f"{url}/v1/score", json={}, timeout=PATIENCE).status_code == 422
+        truth = {"id": "early", "targets": [0]}
+        assert httpx2.post(f"{url}/v1/feedback", json=truth, timeout=PATIENCE).status_code == 200
+        target = url.partition("://")[2]
         with scraping(folder, target, (folder / "rules.yml", folder / "alerts.yml")) as prometheus:
             command = [
                 sys.executable,
                 str(SENDER),
                 "--url",
-                server.url,
+                url,
                 "--data",
                 str(WEEK),
                 "--day",
@@ -123,13 +132,26 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometh
             ]
             with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sender:
                 until(lambda: _friday(prometheus), 120)
-                metrics = httpx2.get(f"{server.url}/metrics", timeout=PATIENCE).text
+                metrics = httpx2.get(f"{url}/metrics", timeout=PATIENCE).text
                 yield prometheus, metrics
                 sender.terminate()
 
 
+@contextmanager
+def service(folder: Path) -> Iterator[str]:
+    """The address of what is watched: a server of our own, unless another one is named."""
+    named = os.environ.get(SERVICE)
+    if named:
+        yield named
+        return
+    with running(events_store=folder / "events.sqlite") as server:
+        yield server.url
+
+
 def _is_ready(url: str) -> bool:
-    return httpx2.get(f"{url}/health/ready", timeout=PATIENCE).status_code == 200
+    with suppress(httpx2.TransportError):
+        return httpx2.get(f"{url}/health/ready", timeout=PATIENCE).status_code == 200
+    return False
 
 
 def _friday(prometheus: Prometheus) -> bool:
@@ -147,6 +169,21 @@ def test_the_spoilt_slice_is_told(observed: tuple[Prometheus, str]) -> None:
     )
     assert labels["slice"] == "kiosk"
     assert times > 2
+
+
+@NEEDED
+def test_the_dashboard_tells_the_loss(observed: tuple[Prometheus, str]) -> None:
+    """What the panel asks comes to the loss of Friday's rows by the engine, but for what sampling does."""
+    prometheus, _ = observed
+    friday = json.loads(WEEK.read_text())["Friday"]
+    is_kiosk = np.array(friday["slices"]["device"]) == "kiosk"
+    exact = engine.score(
+        logits=np.array(friday["logits"])[is_kiosk], targets=np.array(friday["targets"])[is_kiosk]
+    ).loss
+    (panel,) = [each for each in dashboards()["model-quality.json"]["panels"] if each["title"] == "Mean loss"]
+    asked = panel["targets"][0]["expr"].replace("$__rate_interval", "3s").replace("$slice", "kiosk")
+    shown = prometheus.value(f"max_over_time(({as_asked(asked)})[1m:500ms])")
+    assert shown == pytest.approx(exact, rel=0.3)
 
 
 @NEEDED

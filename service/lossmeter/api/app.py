@@ -100,7 +100,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
     yield {"readiness": service.readiness, "turnstile": Turnstile(app)}
     service.readiness.state = "stopping"
     if service.events is not None:
-        service.events.close()
+        await service.events.close()
 
 
 def _name(route: APIRoute) -> str:

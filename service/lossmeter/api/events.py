@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import anyio.to_thread
@@ -17,17 +18,16 @@ from lossmeter.api.schemas.state import encoded
 from lossmeter.api.work import Cores
 from lossmeter.events import keeping
 from lossmeter.events.database import StoreUnavailableError
+from lossmeter.events.opening import opened
 from lossmeter.events.pairing import Intake, Outcome
 from lossmeter.events.payloads import Meaning
-from lossmeter.events.sqlite import SQLiteDatabase
-from lossmeter.events.store import Caps, Store, StoreFullError, today
+from lossmeter.events.store import StoreFullError, today
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lossmeter.api.schemas.events import EventsReportQuery
     from lossmeter.errors import InvalidInputError
-    from lossmeter.events.database import Database
     from lossmeter.events.exchange import Found
     from lossmeter.events.keeping import Series
     from lossmeter.events.store import Usage
@@ -51,6 +51,8 @@ HOUSEWORK_SECONDS: Final = 60.0
 
 USUAL_DAYS: Final = 7
 
+_UNUSABLE: Final = "the store of events cannot be used: %s"
+
 
 class Events:
     """The store of this process.
@@ -72,7 +74,6 @@ class Events:
         # Transactions of a process would only wait for each other.
         self._turns = Cores(1, settings.max_queue, settings.max_queue_seconds)
         self._scored = 0
-        self._done = time.monotonic()
 
     async def open(self) -> None:
         """Opens the store, before requests are taken.
@@ -81,15 +82,19 @@ class Events:
             RuntimeError: it cannot be; says why.
         """
         try:
-            self._store = await anyio.to_thread.run_sync(lambda: _store(self._settings))
+            self._store = await anyio.to_thread.run_sync(lambda: opened(self._settings))
         except StoreUnavailableError as error:
             raise RuntimeError(f"LOSSMETER_EVENTS_STORE cannot be used: {error}") from None
         self._intake = Intake(
             self._store, self._settings.events_tolerance, self._meter.count, self._settings.threads
         )
+        self._housework = asyncio.create_task(self._keep_house())
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Lets go of it."""
+        self._housework.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._housework
         self._store.close()
 
     async def take(self, found: Sequence[Found]) -> list[Outcome | InvalidInputError]:
@@ -109,7 +114,9 @@ class Events:
             self._keep()
             with self._store.transaction(()):
                 self._store.sweep()
-                return self._store.states(since, until), self._store.usage()
+                states, usage = self._store.states(since, until), self._store.usage()
+            self._tell(usage)
+            return states, usage
 
         return await self._in_turn(read)
 
@@ -121,23 +128,43 @@ class Events:
             self._keep()
             outcomes = self._intake.take(found)
         self._scored += sum(isinstance(each, Outcome) and each.name == "scored" for each in outcomes)
-        self._tidy()
+        if self._scored >= MOST_SCORED:
+            self._tidy()
         return outcomes
 
+    async def _keep_house(self) -> None:
+        """Tidies now and then, until it is cancelled: what waited too long goes also when nothing comes."""
+        while True:
+            with suppress(HTTPException):  # there is more to do just now
+                await self._turns.begin(self._tidy)
+            await asyncio.sleep(min(HOUSEWORK_SECONDS, self._settings.events_seconds / 10))
+
     def _tidy(self) -> None:
-        """Now and then; what was taken is safe, so a failure is nobody's but the log's."""
-        is_due = time.monotonic() - self._done > min(HOUSEWORK_SECONDS, self._settings.events_seconds / 10)
-        if self._scored < MOST_SCORED and not is_due:
-            return
+        """What was taken is safe, so a failure is nobody's but the log's."""
         try:
             self._keep()
             with self._store.transaction(()):
                 self._store.sweep()
+                usage = self._store.usage()
+            self._tell(usage)
+        except StoreUnavailableError as error:
+            LOG.warning(_UNUSABLE, error)
         except Exception:
             LOG.exception("what was scored is not in the states yet; it will be tried again")
 
+    def _tell(self, usage: Usage) -> None:
+        self._meter.stores(
+            rows=usage.rows,
+            rows_limit=self._settings.events_rows,
+            bytes=usage.bytes,
+            bytes_limit=self._settings.events_bytes,
+            requests_waiting=usage.asked,
+            predictions_waiting=usage.predictions,
+            truths_waiting=usage.truths,
+        )
+
     def _keep(self) -> None:
-        self._scored, self._done = 0, time.monotonic()
+        self._scored = 0
         keeping.keep(self._store, self._settings.events_tolerance, self._settings.threads)
 
     async def _in_turn(self, work: Callable[[], T]) -> T:
@@ -147,7 +174,7 @@ class Events:
             detail = "The store is full of what waits for its other half; nothing was taken."
             raise HTTPException(503, detail, RETRY_AFTER) from None
         except StoreUnavailableError as error:
-            LOG.warning("the store of events cannot be used: %s", error)
+            LOG.warning(_UNUSABLE, error)
             detail = "The store of events cannot be used just now; nothing was taken."
             raise HTTPException(503, detail, RETRY_AFTER) from None
 
@@ -179,23 +206,3 @@ def _told(series: Series, query: EventsReportQuery) -> dict[str, Any]:
     if "state" in (query.include or ()):
         document["state"] = encoded(series.state, "binary")
     return document
-
-
-def _store(settings: Settings) -> Store:
-    caps = Caps(
-        settings.events_seconds,
-        settings.events_rows,
-        settings.events_bytes,
-        settings.events_days,
-        settings.events_series,
-    )
-    return Store(_database(settings), caps)
-
-
-def _database(settings: Settings) -> Database:
-    if settings.events_file is not None:
-        return SQLiteDatabase(settings.events_file)
-    from lossmeter.events.postgres import PostgresDatabase  # noqa: PLC0415 - psycopg is an extra
-
-    assert settings.events_store is not None  # noqa: S101 - or there would be no store
-    return PostgresDatabase(settings.events_store.get_secret_value())

@@ -162,8 +162,26 @@ EVENTS: Final = Table(
     (_counter("lossmeter_events", "Events and truths that came in, by what became of them."),),
 )
 
+EVENT_STORE: Final = Table(
+    "event store",
+    (),
+    (
+        _gauge("lossmeter_events_counted_timestamp_seconds", "When the store of events was last looked at."),
+        _gauge("lossmeter_events_rows", "Exchanges and truths that it holds."),
+        _gauge("lossmeter_events_rows_limit", "How many it may."),
+        _gauge("lossmeter_events_bytes", "Bytes of their arrays."),
+        _gauge(
+            "lossmeter_events_bytes_limit", "How many there may be: beyond, new halves are answered with 503."
+        ),
+        _gauge("lossmeter_events_requests_waiting", "Requests that no answer has come for."),
+        _gauge("lossmeter_events_predictions_waiting", "Predictions that no truth has come for."),
+        _gauge("lossmeter_events_truths_waiting", "Truths that no prediction has come for."),
+    ),
+)
+"""Processes and replicas may share a store: what was counted last holds, not the sum."""
+
 BUILD: Final = Table(
     "build", ("version", "python"), (_gauge("lossmeter_build_info", "1, with what is running as labels."),)
 )
 
-TABLES: Final = (REQUESTS, REFUSALS, LOAD, KERNEL, QUALITY, EVENTS, BUILD)
+TABLES: Final = (REQUESTS, REFUSALS, LOAD, KERNEL, QUALITY, EVENTS, EVENT_STORE, BUILD)

@@ -19,7 +19,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from lossmeter.observability.catalogue import TABLES
+from lossmeter.observability.catalogue import BUILD, EVENT_STORE, LOAD, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -69,13 +69,15 @@ def _summed(snapshots: Iterable[Snapshot]) -> dict[Key, list[float]]:
     found: dict[Key, list[float]] = {}
     for snapshot in snapshots:
         for key, row in snapshot.rows.items():
-            if snapshot.process is None and key[0] == "load":
+            if snapshot.process is None and key[0] == LOAD.name:
                 continue
             so_far = found.get(key)
-            is_fact = key[0] == "build"
-            found[key] = (
-                row if so_far is None or is_fact else [a + b for a, b in zip(so_far, row, strict=True)]
-            )
+            if so_far is None or key[0] == BUILD.name:
+                found[key] = row
+            elif key[0] == EVENT_STORE.name:
+                found[key] = max(so_far, row)  # it begins with the time
+            else:
+                found[key] = [a + b for a, b in zip(so_far, row, strict=True)]
     return found
 
 

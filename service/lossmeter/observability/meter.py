@@ -8,7 +8,7 @@ import threading
 from bisect import bisect_left
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Final
 
 import lossmeter
@@ -16,6 +16,7 @@ from lossmeter import engine
 from lossmeter.observability import quality
 from lossmeter.observability.catalogue import (
     BUILD,
+    EVENT_STORE,
     EVENTS,
     KERNEL,
     LOAD,
@@ -95,6 +96,16 @@ class Meter:
         for outcome, count in outcomes.items():
             if count:
                 self._row(EVENTS, outcome)[0] += count
+
+    def stores(self, **counts: float) -> None:
+        """What the store of events holds just now.
+
+        Args:
+            **counts: named like the gauges, without ``lossmeter_events_``.
+        """
+        row = self._row(EVENT_STORE)
+        for name, count in {"counted_timestamp_seconds": time(), **counts}.items():
+            row[EVENT_STORE.places[f"lossmeter_events_{name}"]] = count
 
     def holds(self, size: int) -> None:
         """So many bytes of bodies are held just now."""
