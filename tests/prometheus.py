@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 import pytest
@@ -17,7 +19,9 @@ from servers import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
+
+DEPLOY: Final = Path(__file__).resolve().parents[1] / "deploy"
+WEEK: Final = Path(__file__).parent / "data" / "week.json"
 
 NEEDED = pytest.mark.skipif(
     shutil.which("prometheus") is None or shutil.which("promtool") is None,
@@ -44,6 +48,18 @@ class Prometheus:
         assert len(found) <= 1, found
         return found[0][1] if found else None
 
+    def range(
+        self, expression: str, start: float, end: float, step: float
+    ) -> list[tuple[dict[str, str], list[tuple[float, float]]]]:
+        """The series that an expression comes to over a time: labels, then times and values."""
+        asked = {"query": expression, "start": repr(start), "end": repr(end), "step": repr(step)}
+        answer = httpx2.post(f"{self.url}/api/v1/query_range", data=asked).json()
+        assert answer["status"] == "success", answer
+        return [
+            (found["metric"], [(at, float(value)) for at, value in found["values"]])
+            for found in answer["data"]["result"]
+        ]
+
     def settled(self) -> float:
         """A time whose samples are all in: the two sides of a division may otherwise see different ones."""
         last = self.value("timestamp(lossmeter_workers)")
@@ -67,6 +83,38 @@ def promtool(*arguments: str | Path, stdin: str = "") -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def hurried(folder: Path) -> tuple[Path, ...]:
+    """Our rules and alerts in quick motion: half an hour is six seconds, the week before what was eight seconds ago."""
+    quick = {
+        "[30m]": "[6s]",
+        "[7d] offset 1h": "[1h] offset 8s",
+        "interval: 5m": "interval: 1s",
+        "> 500": "> 50",
+        "for: 10m": "for: 1s",
+        "[5m]": "[6s]",
+    }
+    made = []
+    for name in ("rules.yml", "alerts.yml"):
+        text = (DEPLOY / "prometheus" / name).read_text()
+        for slow, fast in quick.items():
+            text = text.replace(slow, fast)
+        made.append(folder / name)
+        made[-1].write_text(text)
+    return tuple(made)
+
+
+@contextmanager
+def playing(url: str, day: float) -> Iterator[subprocess.Popen[str]]:
+    """The sample sender, which sends the week to a service until the block ends; it prints each day as it begins."""
+    command = [
+        *(sys.executable, str(DEPLOY / "sample_sender.py"), "--url", url, "--data", str(WEEK)),
+        *("--day", str(day), "--pause", "0.02"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
+        yield sender
+        sender.terminate()
 
 
 @contextmanager

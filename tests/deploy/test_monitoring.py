@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +16,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from lossmeter import engine
-from prometheus import NEEDED, Prometheus, promtool, scraping, until
+from prometheus import NEEDED, WEEK, Prometheus, hurried, playing, promtool, scraping, until
 from servers import PATIENCE, running
 
 if TYPE_CHECKING:
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "deploy" / "prometheus"
 DASHBOARDS = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
-SENDER = ROOT / "deploy" / "sample_sender.py"
-WEEK = ROOT / "tests" / "data" / "week.json"
 
 SERVICE = "MONITORED_SERVICE"
 """The variable that names a service with a store of events that runs already: the container of ``deploy/chain``."""
@@ -104,37 +100,16 @@ def test_dashboards_are_whole() -> None:
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, str]]:
     """A Prometheus with our rules in quick motion, of a server that the sample sender sends to; and its metrics."""
     folder = tmp_path_factory.mktemp("prometheus")
-    for name in ("rules.yml", "alerts.yml"):
-        text = (RULES / name).read_text()
-        # Half an hour is six seconds, and the week before is what was up to eight seconds ago.
-        quick = {"[30m]": "[6s]", "[7d] offset 1h": "[1h] offset 8s", "interval: 5m": "interval: 1s"}
-        for slow, fast in {**quick, "> 500": "> 50", "for: 10m": "for: 1s", "[5m]": "[6s]"}.items():
-            text = text.replace(slow, fast)
-        (folder / name).write_text(text)
     with service(folder) as url:
         until(lambda: _is_ready(url))
         assert httpx2.post(f"{url}/v1/score", json={}, timeout=PATIENCE).status_code == 422
         truth = {"id": "early", "targets": [0]}
         assert httpx2.post(f"{url}/v1/feedback", json=truth, timeout=PATIENCE).status_code == 200
         target = url.partition("://")[2]
-        with scraping(folder, target, (folder / "rules.yml", folder / "alerts.yml")) as prometheus:
-            command = [
-                sys.executable,
-                str(SENDER),
-                "--url",
-                url,
-                "--data",
-                str(WEEK),
-                "--day",
-                "5",
-                "--pause",
-                "0.02",
-            ]
-            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as sender:
-                until(lambda: _friday(prometheus), 120)
-                metrics = httpx2.get(f"{url}/metrics", timeout=PATIENCE).text
-                yield prometheus, metrics
-                sender.terminate()
+        with scraping(folder, target, hurried(folder)) as prometheus, playing(url, day=5):
+            until(lambda: _friday(prometheus), 120)
+            metrics = httpx2.get(f"{url}/metrics", timeout=PATIENCE).text
+            yield prometheus, metrics
 
 
 @contextmanager
