@@ -96,6 +96,18 @@ def test_dashboards_are_whole() -> None:
         assert set(re.findall(r"\$(?!__)\{?(\w+)", json.dumps(dashboard))) <= set(names)
 
 
+@NEEDED
+def test_promtool_reads_every_expression(tmp_path: Path) -> None:
+    """Of dashboards, as rules."""
+    found = [each for dashboard in dashboards().values() for each in expressions(dashboard)]
+    asked = [
+        {"record": f"asked:{number}", "expr": as_asked(expression)} for number, expression in enumerate(found)
+    ]
+    file = tmp_path / "asked.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboards", "rules": asked}]}))
+    assert f"SUCCESS: {len(found)} rules found" in promtool("check", "rules", file)
+
+
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Prometheus, str]]:
     """A Prometheus with our rules in quick motion, of a server that the sample sender sends to; and its metrics."""

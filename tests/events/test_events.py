@@ -245,3 +245,17 @@ def test_the_client(sink: httpx2.Client) -> None:
         assert client.feedback(id_, T, labels={"slice": "x"}).outcome == "scored"
         (found,) = client.events(labels={"model": "client"}, metrics=["accuracy"], include=["state"]).series
         assert client.report(found["state"]).count == 3
+
+
+def test_beside_the_inference_protocol(sink: httpx2.Client) -> None:
+    """/v2/events takes the same, and refuses in the form of its neighbours."""
+    id_, body = new(), v1(P)
+    answer = sink.post("/v2/events", content=body, headers=kserve.headers(id_, kserve.RESPONSE))
+    assert taken(answer) == {"waiting": 1}
+    assert tell(sink, id_, T) == {"outcome": "scored", "rows": 3}
+    refused = sink.post("/v2/events", content=b"[", headers=kserve.headers(new(), kserve.RESPONSE))
+    assert refused.status_code == 400
+    assert refused.json().keys() == {"error"}
+    hand = sink.options("/v2/events", headers={"WebHook-Request-Origin": "broker.example"})
+    assert hand.headers["WebHook-Allowed-Origin"] == "broker.example"
+    assert sink.get("/v2/events").status_code == 405

@@ -23,7 +23,7 @@ ANY: Final = "any"
 PROBES: Final = ("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready")
 PAGES: Final = ("/docs", "/redoc", "/openapi.json")
 METRICS: Final = ("/metrics",)
-EVENTS: Final = ("/v1/events",)
+EVENTS: Final = ("/v1/events", "/v2/events")
 
 MANAGEMENT: Final = (*PAGES, *METRICS)
 """What is on the second port alone, where there is one."""

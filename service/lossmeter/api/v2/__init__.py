@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from lossmeter.api.v2 import health, infer, metadata
+from lossmeter.api.v2 import events, health, infer, metadata
 
 router = APIRouter(tags=["inference protocol"])
-for endpoint in (health, metadata, infer):
+for endpoint in (health, metadata, infer, events):
     router.include_router(endpoint.router)
