@@ -191,3 +191,11 @@ def test_who_was_answered_is_not_answered_again(refusing: Server) -> None:
     assert re.findall(rb"HTTP/1.1 (\d+)", said) == [b"404"]
     key = "/v2/models/{model_name}/infer", "not_found"
     assert counted(refusing) == before | {key: before.get(key, 0) + 1}
+
+
+def test_people_are_told_of_what_has_no_method() -> None:
+    """In text as well."""
+    with running(log_format="text") as server:
+        asked(server, CASES["no HTTP"].sent)
+        until(lambda: " - other 400 " in server.log.read_text())
+        assert "Traceback" not in server.log.read_text()

@@ -102,7 +102,7 @@ class Text(logging.Formatter):
 
 
 def _sentence(own: dict[str, Any]) -> str:
-    head = f"{own['method']} {own['route']} {own['status']} {own['duration'] * 1000:.1f} ms"
+    head = f"{own.get('method', '-')} {own['route']} {own['status']} {own['duration'] * 1000:.1f} ms"
     rest = {
         name: value for name, value in own.items() if name not in {"method", "route", "status", "duration"}
     }
