@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from lossmeter.api import negotiation, query
 from lossmeter.api.negotiation import ARROW, MULTIPART, NPY, NPZ, PARQUET
+from lossmeter.engine.options import INPUTS
 from lossmeter.errors import InvalidInputError, MalformedBodyError
 from lossmeter.settings import Settings
 from lossmeter.wire import multipart, npy, npz
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     Buffer = bytes | bytearray | memoryview
 
-INPUTS: Final = ("logits", "probabilities", "log_probabilities")
 _ARRAYS: Final = (*INPUTS, "targets", "sample_weights", "class_weights")
 
 NEEDS_ARROW: Final = frozenset((ARROW, PARQUET))

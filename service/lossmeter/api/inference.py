@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lossmeter import engine
 from lossmeter.api.schemas import document, words
 from lossmeter.api.schemas.inference import OPTIONS, PARAMETERS, own_tensors
-from lossmeter.engine.options import Part
+from lossmeter.engine.options import INPUTS, Part
 from lossmeter.errors import InvalidInputError, Problem
 from lossmeter.wire.oip import Output
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 VERSION: Final = "1"
 """The one version of every model."""
-
-PREDICTIONS: Final = ("logits", "probabilities", "log_probabilities")
 
 _VECTORS: Final = ("sample_weights", "class_weights")
 
@@ -76,7 +74,7 @@ USUAL_OUTPUTS: Final = ("losses", "gradients")
 
 def inputs(model: str) -> dict[str, tuple[int, ...]]:
     """What a model takes: names and shapes, -1 for an axis of any length."""
-    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(PREDICTIONS, (-1, -1))
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(INPUTS, (-1, -1))
     return shapes | dict.fromkeys(("targets", *_VECTORS, *own_tensors(engine.LOSSES[model])), (-1,))
 
 
@@ -130,7 +128,7 @@ def _arrays(model: str, tensors: Mapping[str, Tensor], max_classes: int) -> dict
     if "targets" not in tensors:
         raise InvalidInputError.at("inputs", detail="the input targets is required, but missing")
     arrays = {name: tensor.values for name, tensor in tensors.items()}
-    for name in PREDICTIONS:
+    for name in INPUTS:
         _check_columns(name, arrays.get(name), max_classes)
     return {name: _flat(name, values, arrays) for name, values in arrays.items()}
 
@@ -160,9 +158,9 @@ def _flat(name: str, values: NDArray[Any], arrays: Mapping[str, NDArray[Any]]) -
 
     Not the predictions themselves, and not targets in the shape of predictions.
     """
-    shapes = [arrays[known].shape for known in PREDICTIONS if known in arrays]
+    shapes = [arrays[known].shape for known in INPUTS if known in arrays]
     is_column = values.ndim == 2 and values.shape[1] == 1  # noqa: PLR2004 - rows and one column
-    return values[:, 0] if is_column and name not in PREDICTIONS and values.shape not in shapes else values
+    return values[:, 0] if is_column and name not in INPUTS and values.shape not in shapes else values
 
 
 def _wanted(request: Request, reduction: str) -> dict[str, bool]:

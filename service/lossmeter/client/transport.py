@@ -5,6 +5,7 @@ httpx2, because it continues httpx, whose last release is of 2024, with the same
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -35,7 +36,7 @@ LATE: Final = "the deadline of the call passed while an answer was awaited"
 _FINAL: Final = (httpx2.LocalProtocolError, httpx2.UnsupportedProtocol)
 
 
-class Connection(Generic[H, T]):
+class Connection(ABC, Generic[H, T]):
     """A client of one server, whatever its way of waiting.
 
     The arguments are told at ``Client``.
@@ -65,8 +66,9 @@ class Connection(Generic[H, T]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.session.base_url!r})"
 
+    @abstractmethod
     def _open(self, transport: T | None) -> H:
-        raise NotImplementedError
+        """A client of httpx2 on this transport."""
 
 
 def words(step: Exchange) -> dict[str, Any]:

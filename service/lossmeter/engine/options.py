@@ -17,10 +17,14 @@ if TYPE_CHECKING:
 
     from lossmeter.errors import Step
 
+Input: TypeAlias = Literal["logits", "probabilities", "log_probabilities"]
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 Normalization: TypeAlias = Literal["weight", "count"]
 Unit: TypeAlias = Literal["nats", "bits"]
 Part: TypeAlias = Literal["losses", "gradients", "kl", "contributions", "probabilities", "state"]
+
+INPUTS: tuple[Input, ...] = get_args(Input)
+"""Exactly one of them is sent."""
 
 PARTS: tuple[Part, ...] = get_args(Part)[:-1]
 """Those that are arrays."""

@@ -11,7 +11,7 @@ import numpy as np
 from lossmeter.engine import score
 from lossmeter.engine.judgement import judge
 from lossmeter.engine.losses import make_loss
-from lossmeter.engine.options import nats_per
+from lossmeter.engine.options import INPUTS, nats_per
 from lossmeter.observability.catalogue import NATS, QUALITY
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 FEW: Final = 64
 """Up to so many numbers, Python is done before NumPy has begun."""
-
-INPUTS: Final = ("logits", "probabilities", "log_probabilities")
 
 _ROWS: Final = ("targets", "sample_weights")
 _OPTIONS: Final = (

@@ -38,7 +38,7 @@ LINGER_SECONDS: Final = 2.0
 """How long what still comes is dropped after an answer that does not wait for it."""
 
 UNREAD_SECONDS: Final = 0.1
-"""For how long nothing is read after such an answer: a client that has seen it closes, and all that it sent is spared."""
+"""How long nothing is read after such an answer: a client that has seen it closes, and what it sent need not be."""
 
 LAST_SECONDS: Final = 0.5
 """How long a head may still take when the service stops."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from lossmeter.engine.predictions.base import AtTargets, Chosen
 
 
-class Watcher:
+class Watcher(ABC):
     """Sees every block once, from several threads.
 
     Attributes:
@@ -64,17 +65,17 @@ class Watcher:
         """Keep the weighted losses of all rows, nats."""
         self.losses = np.array(losses, np.float64)
 
+    @abstractmethod
     def see_targets(self, rows: Chosen, targets: Indices, view: AtTargets) -> None:
         """Rows that were scored at their single true class, as their loss has seen them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def see_rows(self, rows: Chosen, losses: Vector) -> None:
         """Rows that were scored in another way."""
-        raise NotImplementedError
 
+    @abstractmethod
     def truths(self) -> tuple[Indices, Mask | None]:
         """The single true class of each row, and which rows have none (None: all have one)."""
-        raise NotImplementedError
 
     def of_targets(
         self,
