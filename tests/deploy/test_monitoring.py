@@ -96,6 +96,26 @@ def test_dashboards_are_whole() -> None:
         assert set(re.findall(r"\$(?!__)\{?(\w+)", json.dumps(dashboard))) <= set(names)
 
 
+def test_grafana_is_provisioned_with_what_compose_mounts() -> None:
+    """Its data source is the service of that name, its folder where the dashboards are, its home one of them."""
+    deploy = ROOT / "deploy"
+    services = yaml.safe_load((deploy / "compose.yaml").read_text())["services"]
+    provisioning = deploy / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    assert (source["type"], source["isDefault"]) == ("prometheus", True)
+    host, port = source["url"].removeprefix("http://").split(":")
+    assert services[host]["ports"] == [f"127.0.0.1:{port}:{port}"]
+    scraping_ = yaml.safe_load((RULES / "prometheus.yml").read_text())["global"]
+    assert source["jsonData"]["timeInterval"] == scraping_["scrape_interval"]
+    mounts = dict(mount.split(":")[:2] for mount in services["grafana"]["volumes"])
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "lossmeter.yaml").read_text())["providers"]
+    assert {
+        f"./grafana/{file.name}": f"{provider['options']['path']}/{file.name}" for file in DASHBOARDS
+    } == {source: target for source, target in mounts.items() if source.endswith(".json")}
+    home = services["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home in mounts.values()
+
+
 @NEEDED
 def test_promtool_reads_every_expression(tmp_path: Path) -> None:
     """Of dashboards, as rules."""
@@ -188,6 +208,28 @@ def test_panels_ask_for_what_there_is(observed: tuple[Prometheus, str], name: st
         assert names <= exported | recorded, expression
         found = prometheus.query(as_asked(expression))
         assert found, expression
+
+
+@NEEDED
+def test_variables_have_values(observed: tuple[Prometheus, str]) -> None:
+    """What the lists at the top of a dashboard are filled with."""
+    prometheus, _ = observed
+    found = {}
+    for dashboard in dashboards().values():
+        for variable in dashboard["templating"]["list"]:
+            if variable["type"] == "query":
+                asked = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
+                assert asked, variable
+                series = prometheus.query(f"count by ({asked[2]}) ({as_asked(asked[1])})")
+                found[variable["name"]] = {labels.get(asked[2], "") for labels, _ in series}
+    assert found.pop("instance")
+    assert found == {
+        "job": {"lossmeter"},
+        "model": {"digits"},
+        "version": {"1"},
+        "slice": {"desk", "kiosk", "mobile"},
+        "loss": {"cross_entropy"},
+    }
 
 
 @NEEDED
