@@ -37,9 +37,6 @@ MOST_HEAD_BYTES: Final = 64 * 1024
 LINGER_SECONDS: Final = 2.0
 """How long what still comes is dropped after an answer that does not wait for it."""
 
-UNREAD_SECONDS: Final = 0.1
-"""How long nothing is read after such an answer: a client that has seen it closes, and what it sent need not be."""
-
 LAST_SECONDS: Final = 0.5
 """How long a head may still take when the service stops."""
 
@@ -275,8 +272,7 @@ class Protocol(HttpToolsProtocol):
     def _linger(self) -> None:
         if self.transport.can_write_eof():  # not with TLS
             self.transport.write_eof()
-        self.flow.pause_reading()
-        self.loop.call_later(UNREAD_SECONDS, self.flow.resume_reading)
+        self.flow.resume_reading()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
