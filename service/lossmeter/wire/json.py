@@ -24,6 +24,7 @@ from lossmeter.wire.json_encode import encode
 from lossmeter.wire.json_parts import encode_in_parts
 from lossmeter.wire.ledger import MOST_LOOSE
 from lossmeter.wire.numbers import TooLargeNumber
+from lossmeter.wire.occurrences import occurrences
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -65,7 +66,7 @@ def decode(
     text = bytes(body) if isinstance(body, memoryview) else body
     # A value and its comma are two bytes at least: most bodies need not be searched for commas.
     most = len(text) if max_elements is None else max_elements + MOST_LOOSE
-    if len(text) // 2 > most and text.count(b",") > most:
+    if len(text) // 2 > most and occurrences(text, b",") > most:
         raise TooLargeError(f"The body holds more than {max_elements} numbers.")
     small = json_small.read(text, max_depth)
     if small is not None:

@@ -22,6 +22,7 @@ import simdjson
 
 from lossmeter.errors import LossmeterError
 from lossmeter.wire import json_simd
+from lossmeter.wire.occurrences import occurrences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -153,7 +154,7 @@ def _read_numbers(parser: simdjson.Parser, piece: bytes) -> NDArray[np.float64]:
         flat = np.frombuffer(items.as_buffer(of_type="d"))
     except (ValueError, RuntimeError, TypeError):
         return np.empty(0)
-    return flat if piece.count(b"[") == 1 else np.empty(0)
+    return flat if occurrences(piece, b"[") == 1 else np.empty(0)
 
 
 def _read_rows(parser: simdjson.Parser, piece: bytes) -> tuple[NDArray[np.float64], int]:
@@ -168,7 +169,7 @@ def _read_rows(parser: simdjson.Parser, piece: bytes) -> tuple[NDArray[np.float6
         flat = np.frombuffer(rows.as_buffer(of_type="d"))
     except (ValueError, RuntimeError, TypeError):
         return np.empty(0), 0
-    brackets = np.count_nonzero(np.frombuffer(piece, np.uint8) == ord("["))
+    brackets = occurrences(piece, b"[")
     whole = len(widths) == 1 and max(widths) < _SATURATED and brackets == len(rows) + 1
     return flat, widths.pop() if whole else 0
 

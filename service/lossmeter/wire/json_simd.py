@@ -29,6 +29,7 @@ import simdjson
 from lossmeter.errors import MalformedBodyError, TooLargeError
 from lossmeter.wire.ledger import LIST, MATRIX, ROW, VALUE, Ledger, shorten
 from lossmeter.wire.numbers import SPELLED, float64_of
+from lossmeter.wire.occurrences import occurrences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -66,9 +67,9 @@ def read(body: bytes | bytearray, max_depth: int) -> object:
 
 def _check_weight(body: bytes | bytearray) -> None:
     """Refuse what simdjson would need too much memory for: it has an index and a tape of all that it finds."""
-    containers = body.count(b"[") + body.count(b"{")
+    containers = occurrences(body, b"[") + occurrences(body, b"{")
     if _WEIGHT * containers <= _MOST_WEIGHT:
-        containers += body.count(b",")
+        containers += occurrences(body, b",")
     if _WEIGHT * containers > _MOST_WEIGHT:
         detail = "The body holds millions of values that are not in arrays of numbers"
         raise TooLargeError(f"{detail}; expected rows of numbers, of equal length.")
@@ -107,7 +108,7 @@ class _Reader:
         """Whether no array was flattened unseen, which the number of opening brackets proves."""
         if self._brackets_in_strings and b"\\u005" in body:
             return False  # a bracket that was escaped is in the string, and not in the body
-        return body.count(b"[") == self._arrays + self._brackets_in_strings
+        return occurrences(body, b"[") == self._arrays + self._brackets_in_strings
 
     def value(self, element: object) -> object:
         """Any element as Python has it, arrays of numbers as NumPy has them."""
