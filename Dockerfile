@@ -31,8 +31,7 @@ RUN python deploy/slim.py /opt/venv
 # The base has no byte code of Python's own library, which every start would compile anew: half of its time.
 RUN /opt/venv/bin/python -c 'import lossmeter.api.app, lossmeter.cli.healthcheck, lossmeter.cli.serve' \
  && mkdir /opt/compiled \
- && cd /usr/local \
- && find lib -path '*/site-packages' -prune -o -name '*.pyc' -exec cp --parents -p {} /opt/compiled ';'
+ && find /usr/local/lib -path '*/site-packages' -prune -o -name '*.pyc' -exec cp --parents -p {} /opt/compiled ';'
 
 FROM python:3.12-slim-bookworm
 ARG VERSION=0.1.0
@@ -51,7 +50,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     LOSSMETER_ALLOW_ANONYMOUS=true \
     OPENBLAS_NUM_THREADS=1
-COPY --from=build /opt/compiled /usr/local
+COPY --from=build /opt/compiled /
 COPY --from=build /opt/venv /opt/venv
 WORKDIR /tmp
 # A number, so that Kubernetes can see that it is not root.
