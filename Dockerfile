@@ -31,7 +31,7 @@ RUN python deploy/slim.py /opt/venv
 # The base has no byte code of Python's own library, which every start would compile anew: half of its time.
 RUN /opt/venv/bin/python -c 'import lossmeter.api.app, lossmeter.cli.healthcheck, lossmeter.cli.serve' \
  && mkdir /opt/compiled \
- && find /usr/local/lib -path '*/site-packages' -prune -o -name '*.pyc' -exec cp --parents -p {} /opt/compiled ';'
+ && find /usr/local/lib -path '*/site-packages' -prune -o -name '*.pyc' -exec cp --parents {} /opt/compiled ';'
 
 FROM python:3.12-slim-bookworm
 ARG VERSION=0.1.0
