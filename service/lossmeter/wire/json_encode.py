@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import orjson
 
+from lossmeter.wire.occurrences import contains
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -30,7 +32,7 @@ def encode(document: object) -> bytes:
     with suppress(orjson.JSONEncodeError):
         text = orjson.dumps(document, option=_OPTIONS)
         # Nothing is null, so nothing was not finite: most documents are done in one pass.
-        if b"null" not in text:
+        if not contains(text, b"null", b"u"):
             return text
     return orjson.dumps(_writable(document), option=_OPTIONS)
 

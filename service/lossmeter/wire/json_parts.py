@@ -26,16 +26,18 @@ _BYTES: Final = 1 << 16
 
 def encode_in_parts(document: Mapping[str, Any]) -> Iterator[bytes]:
     """The bytes of ``encode(document)``, one part after the other."""
-    waiting = bytearray()
+    waiting: list[bytes | memoryview] = []
+    size = 0
     for piece in _object(document):
-        waiting += piece
-        if len(waiting) >= _BYTES:
-            yield bytes(waiting)
-            waiting.clear()
-    yield bytes(waiting)
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    yield b"".join(waiting)
 
 
-def _object(members: Mapping[str, Any]) -> Iterator[bytes]:
+def _object(members: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
     yield b"{"
     for number, (key, value) in enumerate(members.items()):
         yield (b"," if number else b"") + encode(key) + b":"
@@ -43,7 +45,7 @@ def _object(members: Mapping[str, Any]) -> Iterator[bytes]:
     yield b"}"
 
 
-def _list(items: list[Any]) -> Iterator[bytes]:
+def _list(items: list[Any]) -> Iterator[bytes | memoryview]:
     yield b"["
     for number, item in enumerate(items):
         yield b"," if number else b""
@@ -51,7 +53,7 @@ def _list(items: list[Any]) -> Iterator[bytes]:
     yield b"]"
 
 
-def _value(value: object) -> Iterator[bytes]:
+def _value(value: object) -> Iterator[bytes | memoryview]:
     if isinstance(value, dict):
         yield from _object(value)
     elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
@@ -62,10 +64,10 @@ def _value(value: object) -> Iterator[bytes]:
         yield encode(value)
 
 
-def _array(values: NDArray[np.generic]) -> Iterator[bytes]:
+def _array(values: NDArray[np.generic]) -> Iterator[bytes | memoryview]:
     """Blocks of items, without the brackets that each block has around it."""
     step = max(1, _NUMBERS * len(values) // values.size)
     for start in range(0, len(values), step):
         yield b"," if start else b"["
-        yield encode(values[start : start + step])[1:-1]
+        yield memoryview(encode(values[start : start + step]))[1:-1]
     yield b"]"
