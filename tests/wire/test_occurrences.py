@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lossmeter.wire import occurrences as module
 from lossmeter.wire.occurrences import contains, occurrences
+
+if TYPE_CHECKING:
+    import pytest
 
 texts = st.lists(st.sampled_from([b"null", b"nul", b"u", b"n", b"1.5,", b"[", b"lnu"]), max_size=200).map(
     b"".join

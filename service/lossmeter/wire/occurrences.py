@@ -1,6 +1,6 @@
 """What occurs in a body of numbers, found as fast as memory is read.
 
-Python's own ``count`` and ``in`` look at one byte after the other; NumPy and C's search for a single byte at 64 of them.
+Python's own ``count`` and ``in`` look at one byte after the other, NumPy and C's search for a byte at 64 of them.
 """
 
 from __future__ import annotations
