@@ -52,6 +52,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
             jwt_issuers=json.dumps({issuer.name: str(place)}),
             jwt_audience=AUDIENCE,
             docs_need_key=True,
+            events_store=folder / "events.sqlite",
         ) as server,
         httpx2.Client(base_url=server.url, timeout=PATIENCE) as client,
     ):

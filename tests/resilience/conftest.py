@@ -44,9 +44,15 @@ def tell(request: pytest.FixtureRequest) -> Tell:
 
 
 @pytest.fixture(scope="session")
-def target() -> Iterator[Target]:
-    """A server with short deadlines and otherwise as it is, for faults that it survives."""
-    with running(header_timeout=2, body_timeout=2, write_timeout=2, max_requests_per_caller=4096) as server:
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """A server with short deadlines that takes events, and otherwise as it is, for faults that it survives."""
+    with running(
+        events_store=tmp_path_factory.mktemp("store") / "events.sqlite",
+        header_timeout=2,
+        body_timeout=2,
+        write_timeout=2,
+        max_requests_per_caller=4096,
+    ) as server:
         started = Target(server.url, server.pid)
         assert probe(started) < 60
         yield started

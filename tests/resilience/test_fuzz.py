@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 
 from api.batches import ARROW, JSON, NDJSON, NPY, NPZ, PARQUET, WHOLE
+from events import kserve
+from lossmeter.wire.cloudevents import BATCH as EVENTS
+from lossmeter.wire.cloudevents import STRUCTURED
 from resilience.monsters import MONSTERS
 from resilience.test_memory import in_zstd
 from v2.messages import message
@@ -48,6 +51,20 @@ DOCUMENT = json.dumps(
 MODEL = "/v2/models/cross_entropy/infer"
 TENSORS, TENSOR_HEADERS = message({"logits": BATCH["logits"], "targets": BATCH["targets"]})
 PLAIN_TENSORS, _ = message({"logits": BATCH["logits"], "targets": BATCH["targets"]}, binary=False)
+SERIAL = b"@@@@@@@@"
+"""Stands for the number of the body: an id that comes again is known, and its event is not looked at."""
+P = np.full((2, 4), 0.25, np.float32)
+LOGGED_TENSOR, LOGGED_BYTES = kserve.binary(P)
+TRUTH = {"id": SERIAL.decode(), "targets": [0, 3], "labels": {"slice": "a"}}
+
+
+def event(type_: str, data: dict[str, Any]) -> dict[str, Any]:
+    """An event of the exchange with this number."""
+    return {"specversion": "1.0", "id": TRUTH["id"], "source": "x", "type": type_, "data": data}
+
+
+RESPONSE = event(kserve.RESPONSE, {"outputs": [kserve.tensor(P)]})
+EXCHANGE = [RESPONSE, event("io.lossmeter.feedback", TRUTH)]
 
 
 def npy(values: Any) -> bytes:  # noqa: ANN401 - whatever NumPy takes
@@ -76,6 +93,14 @@ CODECS: dict[str, tuple[str, dict[str, str], bytes]] = {
     "gzip": coded("gzip", gzip.compress),
     "deflate": coded("deflate", zlib.compress),
     "zstd": coded("zstd", in_zstd),
+    "event": ("/v1/events", {"Content-Type": STRUCTURED}, json.dumps(RESPONSE).encode()),
+    "events": ("/v1/events", {"Content-Type": EVENTS}, json.dumps(EXCHANGE).encode()),
+    "logged": (
+        "/v2/events",
+        kserve.headers(SERIAL.decode()),
+        kserve.oip(LOGGED_TENSOR, tail=LOGGED_BYTES),
+    ),
+    "feedback": ("/v1/feedback", {"Content-Type": JSON}, json.dumps(TRUTH).encode()),
 }
 SPLINTERS = [
     *(body for body, _ in MONSTERS.values() if len(body) < 200),
@@ -137,9 +162,13 @@ def fuzz(target: Target, codec: str, count: int) -> dict[str, float]:
     seen: Counter[int] = Counter()
     largest, slowest = 0, 0.0
     for number in range(count):
-        sent = mutated(body, chance) if number else body
+        serial = b"%s %d" % (codec.encode(), number)
+        sent = body.replace(SERIAL, serial)
+        if number:
+            sent = mutated(sent, chance)
+        said = {name: value.replace(SERIAL.decode(), serial.decode()) for name, value in headers.items()}
         started = time.perf_counter()
-        connection.request("POST", path, sent, headers)
+        connection.request("POST", path, sent, said)
         response = connection.getresponse()
         read = response.read()
         slowest = max(slowest, time.perf_counter() - started)
@@ -148,6 +177,10 @@ def fuzz(target: Target, codec: str, count: int) -> dict[str, float]:
         assert response.status < 500, (sent, read)
         if response.status >= 400:
             largest = max(largest, len(read))
+    # What was taken must not spoil what is told of it.
+    connection.request("GET", "/v1/events")
+    response = connection.getresponse()
+    assert response.status == 200, response.read()
     connection.close()
     return {
         "bodies": count,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from access.endpoints import ENDPOINTS
+from lossmeter.wire.cloudevents import BATCH, STRUCTURED
 from resilience.monsters import LARGE, MONSTERS, WRONG, wrong
 from resilience.targets import Target, of_size, weighing
 
@@ -13,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from resilience.conftest import Tell
+
+PATHS = sorted({path for method, path in ENDPOINTS if method == "POST"})
+DOORS = [(path, "application/json") for path in PATHS]
+DOORS += [(path, mode) for path in PATHS if path.endswith("/events") for mode in (STRUCTURED, BATCH)]
 
 
 @pytest.mark.parametrize(("body", "status"), MONSTERS.values(), ids=MONSTERS.keys())
@@ -23,6 +30,16 @@ def test_monsters(target: Target, body: bytes, status: int) -> None:
     assert len(answer.body) <= 16 * 1024
     if status >= 400:
         assert answer.json()["status"] == status
+
+
+@pytest.mark.parametrize(("path", "media_type"), DOORS)
+def test_monsters_everywhere(target: Target, path: str, media_type: str) -> None:
+    """No other endpoint fails on one of them either, or says much about it."""
+    other = replace(target, path=path)
+    for name, (body, _) in MONSTERS.items():
+        answer = other.ask(body, {"Content-Type": media_type})
+        assert 200 <= answer.status < 500, (name, answer.body)
+        assert len(answer.body) <= 16 * 1024, name
 
 
 def wrong_outcomes(target: Target) -> dict[str, float]:

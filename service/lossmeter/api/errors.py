@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import Scope
 
+LOG: Final = logging.getLogger("lossmeter")
+
 STATUS: Final[Mapping[type[LossmeterError], int]] = {
     MalformedBodyError: 400,
     TooLargeError: 413,
@@ -28,6 +31,8 @@ STATUS: Final[Mapping[type[LossmeterError], int]] = {
 
 LIMITS: Final = ("max_body_bytes", "max_elements")
 """The settings that a 413 carries as members."""
+
+RETRY_AFTER: Final = {"Retry-After": "1"}
 
 _METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
@@ -42,6 +47,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(LossmeterError, _handler)
     app.add_exception_handler(HTTPException, _handler)
     app.add_exception_handler(RequestValidationError, _handler)
+    app.add_exception_handler(MemoryError, _handler)
 
 
 async def _handler(request: Request, error: Exception) -> Response:
@@ -63,6 +69,10 @@ def of(error: Exception, scope: Scope) -> Response:
         case RequestValidationError():
             # Bodies are checked before FastAPI sees them; what it refuses was not read as JSON.
             return problems.response(415, "The Content-Type header cannot be read.", scope)
+        case MemoryError():
+            # Others may have let go of theirs in a moment, or another process has some.
+            LOG.warning("out of memory while answering %s %s: %s", scope["method"], scope["path"], error)
+            return _response(503, "There is too little memory for this just now.", scope, RETRY_AFTER)
         case _:
             raise error
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from lossmeter import engine
 from lossmeter.api import answers
-from lossmeter.api.limits import RETRY_AFTER
+from lossmeter.api.errors import RETRY_AFTER
 from lossmeter.api.schemas.events import USUAL_METRICS
 from lossmeter.api.schemas.state import encoded
 from lossmeter.api.work import Cores

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from lossmeter.api import errors, negotiation
 from lossmeter.api.access.callers import CALLER
+from lossmeter.api.errors import RETRY_AFTER
 from lossmeter.api.paths import STREAM_PATH, is_open, path_of
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 SHARE: Final = "lossmeter.share"
 """Where a request's scope has its ``Share``."""
-
-RETRY_AFTER: Final = {"Retry-After": "1"}
 
 
 class Load:

@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 from starlette.exceptions import HTTPException
 
-from lossmeter.api.limits import RETRY_AFTER
+from lossmeter.api.errors import RETRY_AFTER
 from lossmeter.errors import LossmeterError
 
 if TYPE_CHECKING:
