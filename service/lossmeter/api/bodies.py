@@ -24,6 +24,7 @@ from lossmeter.api import coding, formats, negotiation, query, scoring, streams
 from lossmeter.api.formats import READERS, WRITERS, Job
 from lossmeter.api.limits import SHARE
 from lossmeter.api.negotiation import JSON
+from lossmeter.api.parts import SizedAnswer
 from lossmeter.errors import InvalidInputError, MalformedBodyError
 from lossmeter.observability.record import Phase, in_phase
 from lossmeter.wire import json
@@ -122,8 +123,7 @@ class DocumentRequest(Request):
         if isinstance(written, Sized):
             size = sum(map(len, cast("Iterable[bytes]", written)))
             if size > INLINE_BYTES:
-                headers = {"Content-Length": str(size)}
-                return StreamingResponse(each(chunked(written)), media_type=self._answer, headers=headers)
+                return SizedAnswer(chunked(written), size, self._answer)
         elif self._takes_parts():
             return self._streamed(chunked(written), self._answer, {})
         return Response(b"".join(written), media_type=self._answer)
@@ -233,12 +233,6 @@ class BatchRoute(DocumentRoute):
     """A route that takes a batch in any format, and answers in the one that the caller likes best."""
 
     taken = negotiation.BATCHES
-
-
-async def each(parts: Iterator[T]) -> AsyncIterator[T]:
-    """Parts that cost nothing to make: a thread for each would cost more than to send it."""
-    for part in parts:
-        yield part
 
 
 def _coded(name: str | None) -> dict[str, str]:

@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from lossmeter.api import coding, errors, negotiation, query
 from lossmeter.api.limits import SHARE
+from lossmeter.api.parts import StreamedAnswer
 from lossmeter.api.schemas.score import ScoreRequest
 from lossmeter.api.sessions import Session
 from lossmeter.errors import LossmeterError, MalformedBodyError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from starlette.requests import Request
-    from starlette.types import Receive, Scope, Send
 
     from lossmeter.api.service import Service
 
@@ -66,34 +66,6 @@ async def respond(request: Request, content: str, answer: str) -> Response:
     if wanted is not None:
         response.headers["Content-Encoding"] = wanted
     return response
-
-
-class StreamedAnswer(Response):
-    """An answer whose parts are made while it is sent.
-
-    Starlette's ``StreamingResponse`` listens for a disconnect meanwhile, and would take the chunks of the request.
-    """
-
-    def __init__(self, first: Buffer, parts: AsyncIterator[Buffer]) -> None:
-        super().__init__()
-        del self.headers["content-length"]
-        self._first = first
-        self._parts = parts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
-        """Sends until the stream ends or the caller has gone."""
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await _send(send, self._first, more=True)
-        try:
-            async for part in self._parts:
-                await _send(send, part, more=True)
-        except ClientDisconnect:
-            return
-        await _send(send, b"", more=False)
-
-
-async def _send(send: Send, part: Buffer, *, more: bool) -> None:
-    await send({"type": "http.response.body", "body": part, "more_body": more})
 
 
 async def _parts(request: Request, session: Session, service: Service) -> AsyncIterator[Buffer]:

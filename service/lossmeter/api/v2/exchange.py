@@ -11,8 +11,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
 from lossmeter.api import coding, inference, negotiation
-from lossmeter.api.bodies import INLINE_BYTES, each
+from lossmeter.api.bodies import INLINE_BYTES
 from lossmeter.api.limits import SHARE
+from lossmeter.api.parts import SizedAnswer
 from lossmeter.api.v2 import codings
 from lossmeter.observability.record import Phase, in_phase
 from lossmeter.wire import oip
@@ -103,8 +104,7 @@ class Exchange:
             body = await self._run(lambda: b"".join(parts))
             return Response(body, 200, headers, answer.media_type)
         if size is not None:
-            headers["Content-Length"] = str(size)
-            return StreamingResponse(each(parts), 200, headers, answer.media_type)
+            return SizedAnswer(parts, size, answer.media_type, headers)
         return StreamingResponse(self._written(parts), 200, headers, answer.media_type)
 
     async def _written(self, parts: Iterator[Buffer]) -> AsyncIterator[Buffer]:
