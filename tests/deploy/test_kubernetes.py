@@ -141,10 +141,11 @@ def test_a_service_called_lossmeter_does_not_set_our_port(overlay: str) -> None:
 @NEEDED
 @every_overlay
 def test_a_pod_has_time_to_leave(overlay: str) -> None:
-    """The pause before SIGTERM, the goodbye and the time that requests get fit into the grace period."""
+    """The pause before SIGTERM, the one after it and the time that requests get fit into the grace period."""
     pause = int(container(overlay)["lifecycle"]["preStop"]["exec"]["command"][1])
-    delay = float(settings(overlay).get("shutdown_delay", "0"))
+    delay = float(settings(overlay)["shutdown_delay"])
     grace = pod(overlay)["terminationGracePeriodSeconds"]
+    assert min(pause, delay) > 0
     assert grace > pause + delay + LINGER_SECONDS + DRAIN_SECONDS
 
 
