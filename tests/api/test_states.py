@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from api.asking import ask
+from api.conforming import DOCUMENT
 from api.refusals import Case, check
 from lossmeter import engine
 
@@ -103,6 +105,10 @@ def test_clusters_may_be_strings_or_integers(client: httpx2.Client) -> None:
     one = state(client, **BATCH, cluster=numbers)
     assert one == state(client, **BATCH, cluster=[str(number) for number in numbers])
     assert one["options"]["clustered"] is True
+    long = [f"{number:0300}" for number in numbers]
+    assert one == state(client, **BATCH, cluster=long)
+    schema = DOCUMENT["components"]["schemas"]["ScoreRequest"]["properties"]["cluster"]
+    Draft202012Validator(schema).validate(long)
     assert one != state(client, **BATCH)
 
 

@@ -179,6 +179,11 @@ def test_what_is_refused(sink: httpx2.Client, name: str) -> None:
         ({"id": "a", "targets": [-1]}, "/targets/0"),
         ({"id": "a", "targets": [[0.5, "NaN"]]}, "/targets/0/1"),
         ({"id": "a", "targets": []}, "/targets"),
+        ({"id": "a", "targets": [2.5]}, "/targets/0"),
+        ({"id": "a", "targets": [2, 0.5, 3]}, "/targets/1"),
+        ({"id": "a", "targets": [[2.0]]}, "/targets/0/0"),
+        ({"id": "a", "targets": [[0.5, 0.5], [0.5, 1.5]]}, "/targets/1/1"),
+        ({"id": "a", "targets": [[0.5, 0.5], [0.5, 0.6]]}, "/targets/1"),
         ({"id": "a", "targets": [0], "label": {}}, "/label"),
     ],
 )

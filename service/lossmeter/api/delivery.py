@@ -81,7 +81,7 @@ def parameters(model: type[documents.Document]) -> list[dict[str, Any]]:
         if described.get("type") == "object":
             found[-1] |= {"content": {"application/json": {"schema": found[-1].pop("schema")}}}
         elif described.get("type") == "array":
-            found[-1] |= {"style": "form", "explode": False}
+            found[-1] |= query.AS_LIST
     return found
 
 

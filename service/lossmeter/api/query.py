@@ -37,6 +37,9 @@ ROWS: Final = (
 LISTS: Final = ("include", "metrics")
 """What is a list even with a single member."""
 
+AS_LIST: Final = {"style": "form", "explode": False, "allowEmptyValue": True}
+"""How OpenAPI says that; an empty list is written as nothing at all."""
+
 _MOST: Final = 64
 
 # The grammar of RFC 8259, 6: what is a number in a body is one here, and nothing else is.

@@ -92,13 +92,19 @@ class Intake:
         return outcomes
 
     def _wrong(self, found: Found) -> InvalidInputError | None:
-        """What is wrong with the values of a prediction, whatever the truth: said at once, and not in a week."""
-        if isinstance(found, Prediction):
-            nothing = Truth("", np.zeros(len(found.values), np.intp))
-            try:
-                self._score(Half("{}", found.input, found.values), nothing)
-            except InvalidInputError as error:
-                return error
+        """What is wrong with one half, whatever the other will be: said at once, and not in a week."""
+        match found:
+            case Prediction():
+                half = Half("{}", found.input, found.values)
+                truth = Truth("", np.zeros(len(found.values), np.intp))
+            case Truth() if found.targets.ndim == 2:  # noqa: PLR2004 - distributions
+                half, truth = Half("{}", "logits", np.zeros(found.targets.shape)), found
+            case _:
+                return None
+        try:
+            self._score(half, truth)
+        except InvalidInputError as error:
+            return error
         return None
 
     def _take(self, found: Found, scored: list[Scored]) -> Outcome:

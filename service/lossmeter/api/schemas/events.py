@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
@@ -17,6 +17,9 @@ from lossmeter.api.schemas.report import ReportAnswer
 from lossmeter.api.schemas.windows import Level
 from lossmeter.errors import InvalidInputError
 from lossmeter.wire.cloudevents import LONGEST
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 USUAL_METRICS: Final = ("accuracy", "expected_calibration_error")
 
@@ -43,11 +46,17 @@ def _day(text: str) -> str:
 
 def _usable(targets: Any) -> Any:  # noqa: ANN401 - an array
     """What no prediction could fit is refused before it waits for one."""
-    wrong = ~(np.isfinite(targets) & (targets >= 0))
+    _refuse(~(np.isfinite(targets) & (targets >= 0)), targets, "must be a number of at least 0")
+    if targets.ndim == 1 and (targets > 1).any():
+        _refuse(targets != np.floor(targets), targets, "must be a class, as one of them is greater than 1")
+    return targets
+
+
+def _refuse(wrong: NDArray[np.bool_], targets: NDArray[Any], detail: str) -> None:
+    """Names the first that is wrong, if one is."""
     if wrong.any():
         first = tuple(int(axis[0]) for axis in np.nonzero(wrong))
-        raise InvalidInputError.at(*first, detail="must be a number of at least 0", value=targets[first])
-    return targets
+        raise InvalidInputError.at(*first, detail=detail, value=targets[first])
 
 
 Day: TypeAlias = Annotated[str, Field(min_length=10, max_length=10), AfterValidator(_day)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from lossmeter.api.negotiation import ARROW, MULTIPART, NDJSON, NPY, NPZ, PARQUET
-from lossmeter.api.query import LISTS, ROWS
+from lossmeter.api.query import AS_LIST, LISTS, ROWS
 from lossmeter.api.schemas.arrays import NOT_NEGATIVE, vector
 from lossmeter.api.schemas.losses import parameter_schema
 from lossmeter.engine import LOSSES
@@ -131,7 +131,7 @@ def _parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
     plain = {key: value for key, value in field.items() if key not in ("default", "description", "title")}
     if plain.get("type") == "object":
         return {**described, "content": {"application/json": {"schema": plain}}}
-    return {**described, "schema": plain} | ({"style": "form", "explode": False} if name in LISTS else {})
+    return {**described, "schema": plain} | (AS_LIST if name in LISTS else {})
 
 
 def _of_losses(taken: set[str]) -> Iterator[dict[str, Any]]:

@@ -80,6 +80,6 @@ Slices: TypeAlias = Annotated[dict[str, Strings], PlainValidator(_slices), WithJ
 """A string per row for each of a few dimensions."""
 
 Cluster: TypeAlias = Annotated[
-    Any, PlainValidator(_cluster), WithJsonSchema({"anyOf": [_array(_STRING), _array(_INTEGER)]})
+    Any, PlainValidator(_cluster), WithJsonSchema({"anyOf": [_array({"type": "string"}), _array(_INTEGER)]})
 ]
 """What each row belongs to: a string, or an integer."""
