@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from contextlib import ExitStack, suppress
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,6 +116,27 @@ def test_trickling(
     assert figures["open"] == 0
     assert figures["told"] == count
     assert figures["worst"] < 30
+
+
+def test_others_are_answered_while_many_are_refused(target: Target, tell: Tell) -> None:
+    """However many are too slow at the same moment, the event loop goes on between them."""
+    count = 700
+
+    def left() -> float:
+        assert target.ask(SMALL).status == 200
+        return target.sockets()
+
+    flood = Trickle(target, count, b"POST ")
+    with Watch(left, 0).on() as watch:
+        last = time.monotonic() + 20
+        while target.sockets() > count // 10 and time.monotonic() < last:
+            time.sleep(0.1)
+    flood.end()
+    most = max(before - after for before, after in pairwise(watch.seen))
+    tell(f"{count} slow heads", {"most refused between two answers": most})
+    assert max(watch.seen) > count / 2
+    assert watch.seen[-1] <= count // 10
+    assert most < 0.6 * count
 
 
 def test_a_slow_head_on_a_connection_that_was_used(target: Target) -> None:
