@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from resilience.targets import Target, Watch, of_size
+from servers import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,6 +138,23 @@ def test_others_are_answered_while_many_are_refused(target: Target, tell: Tell) 
     assert max(watch.seen) > count / 2
     assert watch.seen[-1] <= count // 10
     assert most < 0.6 * count
+
+
+def test_slow_large_bodies_keep_no_small_one_out() -> None:
+    """A few senders can declare all the bytes that may be in flight, and take their time; small requests are served."""
+    with (
+        running(max_body_bytes=2**20, max_bytes_in_flight=4 * 2**20, min_body_rate=1) as server,
+        ExitStack() as stack,
+    ):
+        target = Target(server.url, server.pid)
+        for _ in range(4):
+            connection = stack.enter_context(target.connect())
+            connection.sendall(target.head(2**20) + b'{"logits":[[1')
+        last = time.monotonic() + 20
+        while target.ask(of_size(100_000)).status != 503 and time.monotonic() < last:
+            time.sleep(0.05)
+        assert target.ask(of_size(100_000)).status == 503
+        assert [target.ask(SMALL).status for _ in range(100)] == [200] * 100
 
 
 def test_a_slow_head_on_a_connection_that_was_used(target: Target) -> None:

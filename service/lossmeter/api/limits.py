@@ -25,6 +25,13 @@ SHARE: Final = "lossmeter.share"
 """Where a request's scope has its ``Share``."""
 
 
+LARGE_BYTES: Final = 64 * 1024
+"""Smaller bodies are served on the way, whatever else is going on."""
+
+_SPARE: Final = 16
+"""They have this part of the bytes in flight to themselves, beside what large ones can hold by coming slowly."""
+
+
 class Load:
     """What this process has taken on.
 
@@ -60,13 +67,19 @@ class Load:
             detail = f"You have {most} requests in flight, and no more are taken at a time."
             raise HTTPException(429, detail, RETRY_AFTER)
 
-    def check_room(self, more: int) -> None:
+    def check_room(self, more: int, size: int) -> None:
         """Refuses bytes for which there is no room now.
+
+        Args:
+            more: how many.
+            size: what the body comes to with them.
 
         Raises:
             HTTPException: 503.
         """
-        if self._in_flight + more > self.settings.max_bytes_in_flight:
+        most = self.settings.max_bytes_in_flight
+        spare = most // _SPARE if size <= LARGE_BYTES else 0
+        if self._in_flight + more > most + spare:
             raise HTTPException(503, "Too many bytes are being scored just now.", RETRY_AFTER)
 
 
@@ -161,7 +174,7 @@ class Share:
         if size > self._settings.max_body_bytes:
             raise self._refusal(413, f"The body is larger than {self._settings.max_body_bytes} bytes.")
         try:
-            self._load.check_room(more)
+            self._load.check_room(more, size)
         except HTTPException:
             self.is_refused = True
             raise

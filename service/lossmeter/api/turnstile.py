@@ -6,13 +6,13 @@ application would take its time from those that are served. What is refused here
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.exceptions import HTTPException
 
 from lossmeter.api import errors, problems, reasons
 from lossmeter.api.access.headers import HEADERS
-from lossmeter.api.limits import caller_of, declared_length
+from lossmeter.api.limits import LARGE_BYTES, caller_of, declared_length
 from lossmeter.api.paths import is_open
 from lossmeter.api.records import RECORD, Records, headers_of
 from lossmeter.observability.log import Requests
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 Refusal: TypeAlias = tuple[int, list[tuple[bytes, bytes]], bytes]
 """Status, headers and body of an answer."""
-
-LARGE_BYTES: Final = 64 * 1024
-"""Smaller bodies are served on the way, whatever else is going on."""
 
 
 class Turnstile:
@@ -82,7 +79,8 @@ class Turnstile:
     def _check(self, scope: Scope, length: int) -> None:
         if not self._service.settings.asks_for_key:
             self._service.load.check_caller(caller_of(scope))
-        self._service.load.check_room(min(length, self._service.settings.max_body_bytes))
+        size = min(length, self._service.settings.max_body_bytes)
+        self._service.load.check_room(size, size)
         self._service.cores.check_room()
 
 

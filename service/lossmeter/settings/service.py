@@ -55,7 +55,8 @@ class ServiceSettings(BaseSettings):
     )
     max_bytes_in_flight: Bytes = Field(
         default=256 * MIB,
-        description="Most bytes of request bodies that one worker process holds at a time. Beyond: 503. "
+        description="Most bytes of request bodies that one worker process holds at a time. Beyond: 503. Bodies of up "
+        "to 64 KiB have a sixteenth more, so large ones that come slowly keep no small one out. "
         "At least max_body_bytes: else the largest body could never be served.",
     )
     max_requests_per_caller: Count = Field(
