@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import signal
 from typing import TYPE_CHECKING
 
 import httpx2
@@ -18,6 +19,9 @@ def pytest_configure() -> None:
     """Clients wait as long as the tests do: a machine that is busy is no failure, and five seconds are short for it."""
     usual = inspect.signature(httpx2.Client).parameters["timeout"].default
     usual.connect = usual.read = usual.write = usual.pool = PATIENCE
+    # A shell makes what it starts in the background deaf to Ctrl-C, and so would be the services that tests interrupt.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,12 @@ def many_large(target: Target, count: int = 200, size: int = 4_000_000) -> dict[
 
 def test_many_large(tell: Tell) -> None:
     """The budget of bytes in flight holds, and whoever is not served is told; without it, it is four times as much."""
-    with running(max_body_bytes=8 * MIB, max_bytes_in_flight=64 * MIB, max_requests_per_caller=200) as server:
+    with running(
+        max_body_bytes=8 * MIB,
+        max_bytes_in_flight=64 * MIB,
+        max_bytes_per_caller=64 * MIB,
+        max_requests_per_caller=200,
+    ) as server:
         figures = many_large(Target(server.url, server.pid))
     tell("200 uploads at once, 64 MiB in flight", figures)
     assert figures["failed"] == 0

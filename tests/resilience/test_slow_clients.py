@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import time
 from contextlib import ExitStack, suppress
@@ -143,7 +144,12 @@ def test_others_are_answered_while_many_are_refused(target: Target, tell: Tell) 
 def test_slow_large_bodies_keep_no_small_one_out() -> None:
     """A few senders can declare all the bytes that may be in flight, and take their time; small requests are served."""
     with (
-        running(max_body_bytes=2**20, max_bytes_in_flight=4 * 2**20, min_body_rate=1) as server,
+        running(
+            max_body_bytes=2**20,
+            max_bytes_in_flight=4 * 2**20,
+            max_bytes_per_caller=4 * 2**20,
+            min_body_rate=1,
+        ) as server,
         ExitStack() as stack,
     ):
         target = Target(server.url, server.pid)
@@ -155,6 +161,26 @@ def test_slow_large_bodies_keep_no_small_one_out() -> None:
             time.sleep(0.05)
         assert target.ask(of_size(100_000)).status == 503
         assert [target.ask(SMALL).status for _ in range(100)] == [200] * 100
+
+
+def test_a_slow_caller_keeps_no_other_out() -> None:
+    """One caller holds half of what may be in flight, however much it declares; another has the rest."""
+    with (
+        running(max_body_bytes=2**20, max_bytes_in_flight=4 * 2**20, min_body_rate=1) as server,
+        ExitStack() as stack,
+    ):
+        target = Target(server.url, server.pid)
+        for _ in range(4):
+            connection = stack.enter_context(target.connect())
+            connection.sendall(target.head(2**20) + b'{"logits":[[1')
+        last = time.monotonic() + 20
+        while (own := target.ask(of_size(100_000))).status != 429 and time.monotonic() < last:
+            time.sleep(0.05)
+        assert (own.status, own.headers["retry-after"]) == (429, "1")
+        other = http.client.HTTPConnection(*target.address, timeout=60, source_address=("127.0.0.2", 0))
+        other.request("POST", target.path, of_size(100_000), {"Content-Type": "application/json"})
+        assert other.getresponse().status == 200
+        other.close()
 
 
 def test_a_slow_head_on_a_connection_that_was_used(target: Target) -> None:

@@ -38,23 +38,28 @@ class Load:
     Attributes:
         settings: how much it may be.
         callers: how many requests of each caller are in flight.
+        held: how many bytes of each caller are.
     """
 
     def __init__(self, settings: Settings, told: Callable[[int], None]) -> None:
         self.settings = settings
         self.callers: Counter[object] = Counter()
+        self.held: Counter[object] = Counter()
         self._in_flight = 0
         self._told = told
 
     @property
     def in_flight(self) -> int:
-        """Bytes of bodies that are being read or scored; changes are told to whoever counts."""
+        """Bytes of bodies that are being read or scored."""
         return self._in_flight
 
-    @in_flight.setter
-    def in_flight(self, size: int) -> None:
-        self._in_flight = size
-        self._told(size)
+    def hold(self, caller: object, more: int) -> None:
+        """So many more bytes of a caller are in flight, or fewer; it is told to whoever counts."""
+        self._in_flight += more
+        self.held[caller] += more
+        if not self.held[caller]:
+            del self.held[caller]
+        self._told(self._in_flight)
 
     def check_caller(self, caller: object) -> None:
         """Refuses a caller's next request if too many are in flight.
@@ -67,20 +72,24 @@ class Load:
             detail = f"You have {most} requests in flight, and no more are taken at a time."
             raise HTTPException(429, detail, RETRY_AFTER)
 
-    def check_room(self, more: int, size: int) -> None:
-        """Refuses bytes for which there is no room now.
+    def check_room(self, caller: object, more: int, size: int) -> None:
+        """Refuses bytes for which there is no room now, or which would be more than a caller's share.
 
         Args:
+            caller: whose they are.
             more: how many.
             size: what the body comes to with them.
 
         Raises:
-            HTTPException: 503.
+            HTTPException: 503, or 429.
         """
         most = self.settings.max_bytes_in_flight
-        spare = most // _SPARE if size <= LARGE_BYTES else 0
-        if self._in_flight + more > most + spare:
+        is_small = size <= LARGE_BYTES
+        if self._in_flight + more > most + (most // _SPARE if is_small else 0):
             raise HTTPException(503, "Too many bytes are being scored just now.", RETRY_AFTER)
+        if not is_small and self.held[caller] + more > self.settings.most_bytes_of_a_caller:
+            detail = f"You have {self.held[caller]} bytes in flight, and there is no room for {more} more."
+            raise HTTPException(429, detail, RETRY_AFTER)
 
 
 class Limits:
@@ -140,6 +149,7 @@ class Share:
         self._declared = declared_length(scope)
         self._reserved = self._received = 0
         self._load = load
+        self._caller = caller_of(scope)
         self._settings = load.settings
         self._receive = receive
         self._send = send
@@ -151,7 +161,7 @@ class Share:
             self._count(self._declared)
             yield
         finally:
-            self._load.in_flight -= self._reserved
+            self._load.hold(self._caller, -self._reserved)
 
     async def receive(self) -> Message:
         """Receives what there is room for.
@@ -168,17 +178,17 @@ class Share:
         """Grows the share to a size: what a body has decompressed to, or a batch of a stream.
 
         Raises:
-            HTTPException: 413 if no body may be so large, 503 if there is no room for it now.
+            HTTPException: 413 if no body may be so large, 503 or 429 if there is no room for it now.
         """
         more = max(size - self._reserved, 0)
         if size > self._settings.max_body_bytes:
             raise self._refusal(413, f"The body is larger than {self._settings.max_body_bytes} bytes.")
         try:
-            self._load.check_room(more, size)
+            self._load.check_room(self._caller, more, size)
         except HTTPException:
             self.is_refused = True
             raise
-        self._load.in_flight += more
+        self._load.hold(self._caller, more)
         self._reserved += more
 
     def _count(self, size: int) -> None:

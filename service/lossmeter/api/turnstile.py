@@ -77,10 +77,11 @@ class Turnstile:
         return answer
 
     def _check(self, scope: Scope, length: int) -> None:
-        if not self._service.settings.asks_for_key:
-            self._service.load.check_caller(caller_of(scope))
+        # Behind one address there may be the holders of many keys, which have not been looked at yet.
+        caller = None if self._service.settings.asks_for_key else caller_of(scope)
+        self._service.load.check_caller(caller)
         size = min(length, self._service.settings.max_body_bytes)
-        self._service.load.check_room(size, size)
+        self._service.load.check_room(caller, size, size)
         self._service.cores.check_room()
 
 

@@ -59,6 +59,11 @@ class ServiceSettings(BaseSettings):
         "to 64 KiB have a sixteenth more, so large ones that come slowly keep no small one out. "
         "At least max_body_bytes: else the largest body could never be served.",
     )
+    max_bytes_per_caller: Bytes | None = Field(
+        default=None,
+        description="Most bytes of request bodies of one caller that one worker process holds at a time, but for "
+        "bodies of up to 64 KiB. Beyond: 429. Not set: half of max_bytes_in_flight, but at least max_body_bytes.",
+    )
     max_requests_per_caller: Count = Field(
         default=64,
         description="Most requests of one caller that one worker process serves at a time. Beyond: 429.",
@@ -107,11 +112,17 @@ class ServiceSettings(BaseSettings):
         default="info", description="Least severe message that is logged."
     )
 
+    @property
+    def most_bytes_of_a_caller(self) -> int:
+        """Of bodies in flight."""
+        return self.max_bytes_per_caller or max(self.max_bytes_in_flight // 2, self.max_body_bytes)
+
     @model_validator(mode="after")
     def _largest_body_fits(self) -> Self:
-        if self.max_bytes_in_flight < self.max_body_bytes:
-            raise ValueError(
-                f"{PREFIX}MAX_BYTES_IN_FLIGHT ({self.max_bytes_in_flight}) must be at least "
-                f"{PREFIX}MAX_BODY_BYTES ({self.max_body_bytes})"
-            )
+        for name in ("max_bytes_in_flight", "max_bytes_per_caller"):
+            most = getattr(self, name)
+            if most is not None and most < self.max_body_bytes:
+                raise ValueError(
+                    f"{PREFIX}{name.upper()} ({most}) must be at least {PREFIX}MAX_BODY_BYTES ({self.max_body_bytes})"
+                )
         return self
