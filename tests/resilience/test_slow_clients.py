@@ -5,9 +5,9 @@ from __future__ import annotations
 import http.client
 import socket
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle, islice, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +15,7 @@ from resilience.targets import Target, Watch, of_size
 from servers import running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from resilience.conftest import Tell
 
@@ -141,15 +141,11 @@ def test_others_are_answered_while_many_are_refused(target: Target, tell: Tell) 
     assert most < 0.6 * count
 
 
-def test_slow_large_bodies_keep_no_small_one_out() -> None:
-    """A few senders can declare all the bytes that may be in flight, and take their time; small requests are served."""
+@contextmanager
+def held_by_slow_senders(refused: int, **settings: Any) -> Iterator[Target]:  # noqa: ANN401  as servers.running takes them
+    """A server of whose bytes in flight four senders hold what they may, slowly; more is refused with this status."""
     with (
-        running(
-            max_body_bytes=2**20,
-            max_bytes_in_flight=4 * 2**20,
-            max_bytes_per_caller=4 * 2**20,
-            min_body_rate=1,
-        ) as server,
+        running(max_body_bytes=2**20, max_bytes_in_flight=4 * 2**20, min_body_rate=1, **settings) as server,
         ExitStack() as stack,
     ):
         target = Target(server.url, server.pid)
@@ -157,26 +153,22 @@ def test_slow_large_bodies_keep_no_small_one_out() -> None:
             connection = stack.enter_context(target.connect())
             connection.sendall(target.head(2**20) + b'{"logits":[[1')
         last = time.monotonic() + 20
-        while target.ask(of_size(100_000)).status != 503 and time.monotonic() < last:
+        while (own := target.ask(of_size(100_000))).status != refused and time.monotonic() < last:
             time.sleep(0.05)
+        assert (own.status, own.headers["retry-after"]) == (refused, "1")
+        yield target
+
+
+def test_slow_large_bodies_keep_no_small_one_out() -> None:
+    """A few senders can declare all the bytes that may be in flight, and take their time; small requests are served."""
+    with held_by_slow_senders(503, max_bytes_per_caller=4 * 2**20) as target:
         assert target.ask(of_size(100_000)).status == 503
         assert [target.ask(SMALL).status for _ in range(100)] == [200] * 100
 
 
 def test_a_slow_caller_keeps_no_other_out() -> None:
     """One caller holds half of what may be in flight, however much it declares; another has the rest."""
-    with (
-        running(max_body_bytes=2**20, max_bytes_in_flight=4 * 2**20, min_body_rate=1) as server,
-        ExitStack() as stack,
-    ):
-        target = Target(server.url, server.pid)
-        for _ in range(4):
-            connection = stack.enter_context(target.connect())
-            connection.sendall(target.head(2**20) + b'{"logits":[[1')
-        last = time.monotonic() + 20
-        while (own := target.ask(of_size(100_000))).status != 429 and time.monotonic() < last:
-            time.sleep(0.05)
-        assert (own.status, own.headers["retry-after"]) == (429, "1")
+    with held_by_slow_senders(429) as target:
         other = http.client.HTTPConnection(*target.address, timeout=60, source_address=("127.0.0.2", 0))
         other.request("POST", target.path, of_size(100_000), {"Content-Type": "application/json"})
         assert other.getresponse().status == 200

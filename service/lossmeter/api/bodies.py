@@ -84,7 +84,7 @@ class DocumentRequest(Request):
             LossmeterError: it is refused.
             HTTPException: it is larger than there is room for.
         """
-        self._buffer = await self._receive_all()
+        self._buffer = await coding.received(self, negotiation.check_coding(self._sent_headers))
         if not self._buffer:
             raise MalformedBodyError(f"the body is empty; {self._content} is wanted")
         self._is_large = self._is_large or len(self._buffer) > INLINE_BYTES
@@ -182,13 +182,6 @@ class DocumentRequest(Request):
             return work()
         except InvalidInputError as error:
             raise self._sent.blame(error) from None
-
-    async def _receive_all(self) -> bytearray:
-        buffer = bytearray()
-        async for piece in coding.decoded(self.stream(), negotiation.check_coding(self._sent_headers)):
-            buffer += piece
-            self._share.reserve(len(buffer))
-        return buffer
 
 
 class DocumentRoute(APIRoute):

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 import anyio.lowlevel
 
 from lossmeter.api import negotiation
+from lossmeter.api.limits import SHARE
 from lossmeter.wire.compression import compressor, decompressor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
     from starlette.datastructures import Headers
+    from starlette.requests import Request
 
 LEAST_BYTES: Final = 16 * 1024
 """An answer below this fits into the ten packets that TCP sends unasked (RFC 6928): none of them comes sooner."""
@@ -28,6 +30,26 @@ def decoded(chunks: AsyncIterator[bytes], coding: str | None) -> AsyncIterator[b
         MalformedBodyError: when the bytes turn out not to be of this coding, or end too early.
     """
     return chunks if coding is None else _decompressed(chunks, coding)
+
+
+async def received(request: Request, coding: str | None, behind: int = 0) -> bytearray:
+    """A whole body, out of its coding, as far as there is room for it.
+
+    Args:
+        request: whose body it is.
+        coding: what it is in.
+        behind: bytes that are left free before it.
+
+    Raises:
+        MalformedBodyError: as ``decoded`` does.
+        HTTPException: 413, 503 or 429, there is no room.
+        ClientDisconnect: the caller has gone.
+    """
+    share, body = request.scope[SHARE], bytearray(behind)
+    async for piece in decoded(request.stream(), coding):
+        body += piece
+        share.reserve(len(body) - behind)
+    return body
 
 
 async def _decompressed(chunks: AsyncIterator[bytes], coding: str) -> AsyncIterator[bytes]:

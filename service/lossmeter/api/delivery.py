@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect
 from lossmeter.api import coding, negotiation, problems, query, scoring
 from lossmeter.api.bodies import INLINE_BYTES
 from lossmeter.api.events import OFF
-from lossmeter.api.limits import SHARE
 from lossmeter.api.schemas import document as documents
 from lossmeter.api.schemas.events import EventsQuery, FeedbackRequest
 from lossmeter.errors import MOST_PROBLEMS, InvalidInputError, LossmeterError, Problem
@@ -144,14 +143,10 @@ def _media_type(request: Request) -> str:
 
 
 async def _body(request: Request) -> bytes:
-    share, body = request.scope[SHARE], bytearray()
     try:
-        async for piece in coding.decoded(request.stream(), negotiation.check_coding(request.headers)):
-            body += piece
-            share.reserve(len(body))
+        return bytes(await coding.received(request, negotiation.check_coding(request.headers)))
     except ClientDisconnect:
         raise HTTPException(400, "The caller has gone.") from None
-    return bytes(body)
 
 
 def _read(event: Event, meaning: Meaning, settings: Settings) -> Read:

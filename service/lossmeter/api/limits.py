@@ -48,11 +48,6 @@ class Load:
         self._in_flight = 0
         self._told = told
 
-    @property
-    def in_flight(self) -> int:
-        """Bytes of bodies that are being read or scored."""
-        return self._in_flight
-
     def hold(self, caller: object, more: int) -> None:
         """So many more bytes of a caller are in flight, or fewer; it is told to whoever counts."""
         self._in_flight += more
@@ -108,17 +103,18 @@ class Limits:
         if scope["type"] != "http" or is_open(scope):
             await self._app(scope, receive, send)
             return
-        share = Share(self.load, scope, receive, send)
+        caller = caller_of(scope)
+        share = Share(self.load, caller, scope, receive, send)
         try:
-            with self._caller(scope), share.reserved():
+            with self._counted(caller), share.reserved():
                 await self._app({**scope, SHARE: share}, share.receive, share.send)
         except HTTPException as refusal:
             share.is_refused = True
             await errors.of(refusal, scope)(scope, receive, share.send)
 
     @contextmanager
-    def _caller(self, scope: Scope) -> Iterator[None]:
-        callers, caller = self.load.callers, caller_of(scope)
+    def _counted(self, caller: object) -> Iterator[None]:
+        callers = self.load.callers
         self.load.check_caller(caller)
         callers[caller] += 1
         try:
@@ -143,13 +139,13 @@ class Share:
         is_refused: it is not going to be read to its end; the answer closes the connection instead.
     """
 
-    def __init__(self, load: Load, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, load: Load, caller: object, scope: Scope, receive: Receive, send: Send) -> None:
         self.is_refused = False
         self._is_stream = path_of(scope) == STREAM_PATH and negotiation.is_stream(Headers(scope=scope))
         self._declared = declared_length(scope)
         self._reserved = self._received = 0
         self._load = load
-        self._caller = caller_of(scope)
+        self._caller = caller
         self._settings = load.settings
         self._receive = receive
         self._send = send

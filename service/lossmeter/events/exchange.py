@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from numpy.typing import NDArray
 
-Input: TypeAlias = Literal["logits", "probabilities", "log_probabilities"]
+from lossmeter.engine.options import Input
 
 LONGEST_LABEL: Final = 128
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from lossmeter.engine.options import Input
 from lossmeter.errors import InvalidInputError, MalformedBodyError, TooLargeError
-from lossmeter.events.exchange import Asked, Input, Prediction, Truth, cleaned
+from lossmeter.events.exchange import Asked, Prediction, Truth, cleaned
 from lossmeter.wire.arrays import as_array, count_numbers
 from lossmeter.wire.oip import Limits, Tensors, logged
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
+
+from lossmeter.engine.options import Input
 
 POSTGRES: Final = ("postgresql://", "postgres://")
 
@@ -26,7 +28,7 @@ class EventsSettings(BaseSettings):
         "replica) or postgresql://user:password@host/database (for several; needs lossmeter[postgres]). Not set: "
         "no events are taken.",
     )
-    events_input: Literal["logits", "probabilities", "log_probabilities"] = Field(
+    events_input: Input = Field(
         default="probabilities",
         description="What the outputs of models are: logits, probabilities or log_probabilities; the address of "
         "the logger may say it for one model (?input=logits).",

@@ -15,6 +15,7 @@ from lossmeter.api.schemas.names import Labels, Names
 from lossmeter.api.schemas.problem import Offender
 from lossmeter.api.schemas.report import ReportAnswer
 from lossmeter.api.schemas.windows import Level
+from lossmeter.engine.options import Input
 from lossmeter.errors import InvalidInputError
 from lossmeter.wire.cloudevents import LONGEST
 
@@ -91,7 +92,7 @@ class FeedbackAnswer(BaseModel):
 class EventsQuery(Document):
     """What the numbers of a model are, where that is not what the settings say of all."""
 
-    input: Literal["logits", "probabilities", "log_probabilities"] = optional("What its outputs are.")
+    input: Input = optional("What its outputs are.")
     output: Annotated[str, Field(min_length=1)] = optional("The output that is scored, by name.")
     targets: Annotated[str, Field(min_length=1)] = optional("The input that holds the truth, by name.")
     binary: Annotated[bool, BeforeValidator(_flag)] = optional(

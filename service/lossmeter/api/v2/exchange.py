@@ -12,7 +12,6 @@ from starlette.responses import Response, StreamingResponse
 
 from lossmeter.api import coding, inference, negotiation
 from lossmeter.api.bodies import INLINE_BYTES
-from lossmeter.api.limits import SHARE
 from lossmeter.api.parts import SizedAnswer
 from lossmeter.api.v2 import codings
 from lossmeter.observability.record import Phase, in_phase
@@ -59,11 +58,7 @@ class Exchange:
     async def _receive(self) -> tuple[bytearray, int]:
         """The body, out of its coding, and where it begins: its binary tensors are to be aligned."""
         start = oip.padding(self._header_length)
-        body = bytearray(start)
-        share = self._request.scope[SHARE]
-        async for piece in coding.decoded(self._request.stream(), self._sent_coding):
-            body += piece
-            share.reserve(len(body) - start)
+        body = await coding.received(self._request, self._sent_coding, start)
         self._is_large = len(body) - start > INLINE_BYTES
         return body, start
 
