@@ -13,8 +13,7 @@ from lossmeter.api import exposition, health, v1, v2
 from lossmeter.api.access import cross_origin
 from lossmeter.api.access.doors import Doors
 from lossmeter.api.access.guard import Access
-from lossmeter.api.access.headers import SecurityHeaders
-from lossmeter.api.boundary import Boundary, Head, Host
+from lossmeter.api.boundary import Boundary
 from lossmeter.api.docs import add_docs
 from lossmeter.api.errors import add_error_handlers
 from lossmeter.api.exact import put_first
@@ -76,12 +75,9 @@ def _middleware(service: Service) -> list[Middleware]:
     settings = service.settings
     port = settings.management_port
     return [
-        Middleware(Watch, service.meter, Requests()),
-        Middleware(SecurityHeaders, tls=settings.tls_certificate is not None),
+        Middleware(Watch, service.meter, Requests(), tls=settings.tls_certificate is not None),
         *cross_origin.middleware(settings),
         Middleware(Boundary),
-        Middleware(Host),
-        Middleware(Head),
         *([] if port is None else [Middleware(Doors, port)]),
         *([Middleware(Access, settings)] if settings.asks_for_key else []),
         Middleware(Limits, service.load),

@@ -15,15 +15,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from lossmeter.api import coding, formats, negotiation, query, scoring, streams
+from lossmeter.api import coding, errors, formats, negotiation, query, scoring, streams
 from lossmeter.api.formats import READERS, WRITERS, Job
-from lossmeter.api.limits import SHARE
-from lossmeter.api.negotiation import JSON
+from lossmeter.api.negotiation import JSON, VARY
 from lossmeter.api.parts import SizedAnswer
 from lossmeter.errors import InvalidInputError, MalformedBodyError
 from lossmeter.observability.record import Phase, in_phase
@@ -32,10 +29,11 @@ from lossmeter.wire.chunks import chunked
 from lossmeter.wire.piece import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 
     from starlette.types import Receive, Scope
 
+    from lossmeter.api.negotiation import Agreed
     from lossmeter.api.schemas.document import Document
     from lossmeter.api.service import Service
 
@@ -55,26 +53,22 @@ class DocumentRequest(Request):
         service: what the application was composed of.
     """
 
-    def __init__(  # noqa: PLR0913 - what a route knows of a request
+    def __init__(
         self,
         scope: Scope,
         receive: Receive,
         model: type[Document] | None,
-        content: str = JSON,
-        answer: str = JSON,
+        agreed: Agreed,
         *,
-        takes_options: bool = False,
+        takes_options: bool,
     ) -> None:
         super().__init__(scope, receive)
         self.service: Service = scope["app"].state.service
-        self._share = scope[SHARE]
-        self._sent_headers = Headers(scope=scope)
         self._model = model
         self._takes_options = takes_options
-        self._content = content
-        self._answer = answer
+        self._agreed = agreed
         self._buffer = bytearray()
-        self._is_large = content in formats.NEEDS_ARROW or answer in formats.NEEDS_ARROW
+        self._is_large = agreed.content in formats.NEEDS_ARROW or agreed.answer in formats.NEEDS_ARROW
         self._sent = Piece({})
 
     async def document(self) -> Document:
@@ -84,9 +78,9 @@ class DocumentRequest(Request):
             LossmeterError: it is refused.
             HTTPException: it is larger than there is room for.
         """
-        self._buffer = await coding.received(self, negotiation.check_coding(self._sent_headers))
+        self._buffer = await coding.received(self, self._agreed.coding)
         if not self._buffer:
-            raise MalformedBodyError(f"the body is empty; {self._content} is wanted")
+            raise MalformedBodyError(f"the body is empty; {self._agreed.content} is wanted")
         self._is_large = self._is_large or len(self._buffer) > INLINE_BYTES
         return await self._begin(in_phase("parse", self._read))
 
@@ -94,7 +88,7 @@ class DocumentRequest(Request):
         """Computes a document and writes it, off the event loop if the request was large."""
         if self._is_large:
             await self._check_caller()
-        write = self._in_json if self._answer == JSON else self._in_binary
+        write = self._in_json if self._agreed.answer == JSON else self._in_binary
 
         def computed_and_written() -> Response:
             with Phase("compute"):
@@ -102,43 +96,42 @@ class DocumentRequest(Request):
             with Phase("encode"):
                 return write(document)
 
-        response = await self._run(computed_and_written)
-        response.headers.update(negotiation.VARY)
-        return response
+        return await self._run(computed_and_written)
 
     def _in_json(self, document: dict[str, Any]) -> Response:
-        wanted = coding.for_answer(self._sent_headers, JSON)
+        wanted = self._agreed.answer_coding
         if self._takes_parts() and json.count_numbers(document) > INLINE_NUMBERS:
             parts = coding.encoded(json.encode_in_parts(document), wanted)
-            return self._streamed(parts, JSON, _coded(wanted))
+            return self._streamed(parts, _coded(wanted))
         body = json.encode(document)
         if wanted is None or len(body) < coding.LEAST_BYTES:
-            return Response(body, media_type=JSON)
+            return Response(body, 200, VARY, JSON)
         packed = b"".join(coding.encoded([body], wanted))
-        return Response(packed, media_type=JSON, headers=_coded(wanted))
+        return Response(packed, 200, _coded(wanted), JSON)
 
     def _in_binary(self, document: dict[str, Any]) -> Response:
         """An answer whose size is known goes out from the memory of its arrays."""
-        written = WRITERS[self._answer](document, self._sent)
+        answer = self._agreed.answer
+        written = WRITERS[answer](document, self._sent)
         if isinstance(written, Sized):
             size = sum(map(len, cast("Iterable[bytes]", written)))
             if size > INLINE_BYTES:
-                return SizedAnswer(chunked(written), size, self._answer)
+                return SizedAnswer(chunked(written), size, answer, VARY)
         elif self._takes_parts():
-            return self._streamed(chunked(written), self._answer, {})
-        return Response(b"".join(written), media_type=self._answer)
+            return self._streamed(chunked(written), VARY)
+        return Response(b"".join(written), 200, VARY, answer)
 
     def _takes_parts(self) -> bool:
         # RFC 9112, section 6.1: "A server MUST NOT send a response containing Transfer-Encoding unless the
         # corresponding request indicates HTTP/1.1 (or later minor revisions)."
         return bool(self.scope["http_version"] != "1.0")
 
-    def _streamed(self, parts: Iterator[Any], media_type: str, headers: dict[str, str]) -> Response:
+    def _streamed(self, parts: Iterator[Any], headers: Mapping[str, str]) -> Response:
         async def sent() -> AsyncIterator[Any]:
             while part := await self._run(in_phase("encode", lambda: next(parts, b""))):
                 yield part
 
-        return StreamingResponse(sent(), media_type=media_type, headers=headers)
+        return StreamingResponse(sent(), 200, headers, self._agreed.answer)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await self.service.cores.go_on(work) if self._is_large else work()
@@ -151,7 +144,7 @@ class DocumentRequest(Request):
     async def _check_caller(self) -> None:
         """Nothing is computed for nobody."""
         if await self.is_disconnected():
-            raise HTTPException(400, "The caller has gone.")
+            raise errors.gone()
 
     def _read(self) -> Document:
         sent = self.scope["query_string"] if self._takes_options else b""
@@ -164,12 +157,12 @@ class DocumentRequest(Request):
 
     def _document(self, buffer: bytearray, options: dict[str, Any]) -> Any:  # noqa: ANN401 - a document of any kind
         settings = self.service.settings
-        if self._content == JSON:
+        if self._agreed.content == JSON:
             document = json.decode(buffer, max_depth=settings.max_depth, max_elements=settings.max_elements)
         else:
-            parameters = self._sent_headers["content-type"].partition(";")[2]
-            job = Job(settings, options, parameters, carry=self._answer == negotiation.ARROW)
-            self._sent = READERS[self._content](buffer, job)
+            carry = self._agreed.answer == negotiation.ARROW
+            job = Job(settings, options, self._agreed.parameters, carry=carry)
+            self._sent = READERS[self._agreed.content](buffer, job)
             document = self._sent.arrays
         # The memory of the body can go before the answer is computed, if no array lies in it.
         with suppress(BufferError):
@@ -198,21 +191,15 @@ class DocumentRoute(APIRoute):
         field, endpoint = self.body_field, self.endpoint
         model = cast("type[Document]", field.field_info.annotation) if field else None
 
+        taken = self.taken if model is not None else ()
+        is_batch = len(taken) > 1
+
         async def handle_document(request: Request) -> Response:
-            content = JSON
-            offered: tuple[str, ...] = (JSON,)
-            is_batch = len(self.taken) > 1
-            if model is not None:
-                content = negotiation.check_content(request.headers, self.taken)
-                negotiation.check_coding(request.headers)
-                offered = negotiation.answers(content) if is_batch else offered
-            answer = negotiation.check_accept(request.headers, offered)
-            formats.check_available(content, answer)
-            if content in negotiation.STREAMS and answer in negotiation.STREAMS:
-                return await streams.respond(request, content, answer)
-            asked = DocumentRequest(
-                request.scope, request.receive, model, content, answer, takes_options=is_batch
-            )
+            agreed = negotiation.agree(request.scope, taken)
+            formats.check_available(agreed.content, agreed.answer)
+            if agreed.is_stream:
+                return await streams.respond(request, agreed)
+            asked = DocumentRequest(request.scope, request.receive, model, agreed, takes_options=is_batch)
             try:
                 arguments = () if model is None else (await asked.document(),)
             except ClientDisconnect:
@@ -228,5 +215,5 @@ class BatchRoute(DocumentRoute):
     taken = negotiation.BATCHES
 
 
-def _coded(name: str | None) -> dict[str, str]:
-    return {} if name is None else {"Content-Encoding": name}
+def _coded(name: str | None) -> Mapping[str, str]:
+    return VARY if name is None else {**VARY, "Content-Encoding": name}

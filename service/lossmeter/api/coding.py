@@ -6,21 +6,16 @@ from typing import TYPE_CHECKING, Final
 
 import anyio.lowlevel
 
-from lossmeter.api import negotiation
 from lossmeter.api.limits import SHARE
 from lossmeter.wire.compression import compressor, decompressor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
 
-    from starlette.datastructures import Headers
     from starlette.requests import Request
 
 LEAST_BYTES: Final = 16 * 1024
 """An answer below this fits into the ten packets that TCP sends unasked (RFC 6928): none of them comes sooner."""
-
-_TEXT: Final = (negotiation.JSON, negotiation.NDJSON)
-"""What shrinks; the mantissas of binary numbers hardly do."""
 
 
 def decoded(chunks: AsyncIterator[bytes], coding: str | None) -> AsyncIterator[bytes]:
@@ -46,7 +41,11 @@ async def received(request: Request, coding: str | None, behind: int = 0) -> byt
         ClientDisconnect: the caller has gone.
     """
     share, body = request.scope[SHARE], bytearray(behind)
-    async for piece in decoded(request.stream(), coding):
+    if coding is None:  # it has been counted as it came
+        async for chunk in request.stream():
+            body += chunk
+        return body
+    async for piece in _decompressed(request.stream(), coding):
         body += piece
         share.reserve(len(body) - behind)
     return body
@@ -60,12 +59,6 @@ async def _decompressed(chunks: AsyncIterator[bytes], coding: str) -> AsyncItera
             # One chunk can be a thousand pieces: others have a word between them.
             await anyio.lowlevel.checkpoint()
     decoder.finish()
-
-
-def for_answer(headers: Headers, media_type: str) -> str | None:
-    """The coding for an answer of this type, if it is one that shrinks and the caller takes one."""
-    accepted = headers.get("accept-encoding", "")
-    return negotiation.accepted_coding(accepted) if accepted and media_type in _TEXT else None
 
 
 def encoded(

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from lossmeter.api import coding, negotiation, problems, query, scoring
+from lossmeter.api import coding, errors, negotiation, problems, query, scoring
 from lossmeter.api.bodies import INLINE_BYTES
 from lossmeter.api.events import OFF
+from lossmeter.api.fields import field
 from lossmeter.api.schemas import document as documents
 from lossmeter.api.schemas.events import EventsQuery, FeedbackRequest
 from lossmeter.errors import MOST_PROBLEMS, InvalidInputError, LossmeterError, Problem
@@ -66,15 +67,15 @@ def parameters(model: type[documents.Document]) -> list[dict[str, Any]]:
     """The same for OpenAPI."""
     schema = model.model_json_schema()
     found = []
-    for name, field in schema["properties"].items():
-        described = {key: value for key, value in field.items() if key not in ("description", "title")}
+    for name, described in schema["properties"].items():
+        shape = {key: value for key, value in described.items() if key not in ("description", "title")}
         found.append(
             {
                 "name": name,
                 "in": "query",
                 "required": False,
-                "description": field["description"],
-                "schema": described,
+                "description": described["description"],
+                "schema": shape,
             }
         )
         if described.get("type") == "object":
@@ -93,7 +94,7 @@ async def deliver(request: Request) -> dict[str, Any]:
     """
     service: Service = request.app.state.service
     store = store_of(service)
-    negotiation.check_accept(request.headers)
+    negotiation.check_accept(field(request.scope, b"accept"))
     media_type = _media_type(request)
     meaning = replace(store.meaning, **query_of(request, EventsQuery).arguments())
     body = await _body(request)
@@ -144,9 +145,13 @@ def _media_type(request: Request) -> str:
 
 async def _body(request: Request) -> bytes:
     try:
-        return bytes(await coding.received(request, negotiation.check_coding(request.headers)))
+        return bytes(
+            await coding.received(
+                request, negotiation.check_coding(field(request.scope, b"content-encoding"))
+            )
+        )
     except ClientDisconnect:
-        raise HTTPException(400, "The caller has gone.") from None
+        raise errors.gone() from None
 
 
 def _read(event: Event, meaning: Meaning, settings: Settings) -> Read:

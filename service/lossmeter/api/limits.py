@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from lossmeter.api import errors, negotiation
 from lossmeter.api.access.callers import CALLER
 from lossmeter.api.errors import RETRY_AFTER
+from lossmeter.api.fields import field
 from lossmeter.api.paths import STREAM_PATH, is_open, path_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -106,20 +105,20 @@ class Limits:
         caller = caller_of(scope)
         share = Share(self.load, caller, scope, receive, send)
         try:
-            with self._counted(caller), share.reserved():
-                await self._app({**scope, SHARE: share}, share.receive, share.send)
+            await self._pass_on(caller, share, scope)
         except HTTPException as refusal:
             share.is_refused = True
             await errors.of(refusal, scope)(scope, receive, share.send)
 
-    @contextmanager
-    def _counted(self, caller: object) -> Iterator[None]:
-        callers = self.load.callers
+    async def _pass_on(self, caller: object, share: Share, scope: Scope) -> None:
         self.load.check_caller(caller)
+        callers = self.load.callers
         callers[caller] += 1
         try:
-            yield
+            share.begin()
+            await self._app({**scope, SHARE: share}, share.receive, share.send)
         finally:
+            share.end()
             callers[caller] -= 1
             if not callers[caller]:
                 del callers[caller]
@@ -141,7 +140,7 @@ class Share:
 
     def __init__(self, load: Load, caller: object, scope: Scope, receive: Receive, send: Send) -> None:
         self.is_refused = False
-        self._is_stream = path_of(scope) == STREAM_PATH and negotiation.is_stream(Headers(scope=scope))
+        self._is_stream = path_of(scope) == STREAM_PATH and negotiation.is_stream(scope)
         self._declared = declared_length(scope)
         self._reserved = self._received = 0
         self._load = load
@@ -150,14 +149,18 @@ class Share:
         self._receive = receive
         self._send = send
 
-    @contextmanager
-    def reserved(self) -> Iterator[None]:
-        """Holds a share of what is declared, and what is added to it meanwhile."""
-        try:
-            self._count(self._declared)
-            yield
-        finally:
-            self._load.hold(self._caller, -self._reserved)
+    def begin(self) -> None:
+        """Holds a share of what is declared; what comes beyond it is added.
+
+        Raises:
+            HTTPException: as ``reserve`` does.
+        """
+        self._count(self._declared)
+
+    def end(self) -> None:
+        """Holds nothing any more."""
+        self._load.hold(self._caller, -self._reserved)
+        self._reserved = 0
 
     async def receive(self) -> Message:
         """Receives what there is room for.
@@ -176,9 +179,11 @@ class Share:
         Raises:
             HTTPException: 413 if no body may be so large, 503 or 429 if there is no room for it now.
         """
-        more = max(size - self._reserved, 0)
         if size > self._settings.max_body_bytes:
             raise self._refusal(413, f"The body is larger than {self._settings.max_body_bytes} bytes.")
+        more = size - self._reserved
+        if more <= 0:
+            return
         try:
             self._load.check_room(self._caller, more, size)
         except HTTPException:
@@ -211,5 +216,5 @@ class Share:
 
 def declared_length(scope: Scope) -> int:
     """What Content-Length says; servers have refused what is no number."""
-    length = Headers(scope=scope).get("content-length", "0")
-    return int(length) if length.isdecimal() else 0
+    length = field(scope, b"content-length")
+    return int(length) if length.isdigit() else 0

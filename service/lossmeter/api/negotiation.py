@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from starlette.exceptions import HTTPException
 
+from lossmeter.api.fields import field
 from lossmeter.wire.compression import ENCODINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.datastructures import Headers
+    from starlette.types import Scope
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
@@ -44,28 +45,79 @@ BATCHES: Final = tuple(_ANSWERS)
 """What a batch can be written in."""
 
 _IDENTITY: Final = "identity"
+_TEXT: Final = (JSON, NDJSON)
+"""What shrinks; the mantissas of binary numbers hardly do."""
+
+_SAID: Final = (b"content-type", b"content-encoding", b"accept", b"accept-encoding")
 
 
-def answers(content: str) -> tuple[str, ...]:
-    """What the scores of a batch written in this media type can be written in, the usual one first."""
-    return _ANSWERS[content]
+class Agreed(NamedTuple):
+    """What a request and its answer are written in.
+
+    Attributes:
+        content: the media type of the body.
+        parameters: of its media type, as sent.
+        coding: the content coding of the body, if it has one.
+        answer: the media type of the answer.
+        answer_coding: the content coding of the answer, where that would shrink and the caller takes one.
+    """
+
+    content: str
+    parameters: str
+    coding: str | None
+    answer: str
+    answer_coding: str | None
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body is read and answered batch by batch."""
+        return self.content in STREAMS and self.answer in STREAMS
 
 
-def is_stream(headers: Headers) -> bool:
-    """Whether this body is read and answered batch by batch."""
-    content = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content not in STREAMS:
-        return False
-    return _best(",".join(headers.getlist("accept")), _ANSWERS[content]) in STREAMS
+def agree(scope: Scope, taken: tuple[str, ...]) -> Agreed:
+    """What a request has to be read as, and answered in.
+
+    Args:
+        scope: of the request.
+        taken: the media types that its body may have; none, if there is no body.
+
+    Raises:
+        HTTPException: 415 or 406, with the header that says what would do.
+    """
+    said = (field(scope, name) for name in _SAID)
+    return _agreed(*said, taken)
 
 
-def check_content(headers: Headers, taken: tuple[str, ...] = (JSON,)) -> str:
+# A monitor says the same all day.
+@lru_cache(maxsize=64)
+def _agreed(
+    content_type: str, content_encoding: str, accept: str, accept_encoding: str, taken: tuple[str, ...]
+) -> Agreed:
+    content, coding = JSON, None
+    offered: tuple[str, ...] = (JSON,)
+    if taken:
+        content = check_content(content_type, taken)
+        coding = check_coding(content_encoding)
+        offered = _ANSWERS[content] if len(taken) > 1 else offered
+    answer = check_accept(accept, offered)
+    shrinks = accept_encoding and answer in _TEXT
+    wanted = accepted_coding(accept_encoding) if shrinks else None
+    return Agreed(content, content_type.partition(";")[2], coding, answer, wanted)
+
+
+def is_stream(scope: Scope) -> bool:
+    """Whether the body of a request is read and answered batch by batch."""
+    content = field(scope, b"content-type").partition(";")[0].strip().lower()
+    return content in STREAMS and _best(field(scope, b"accept"), _ANSWERS[content]) in STREAMS
+
+
+def check_content(content_type: str, taken: tuple[str, ...] = (JSON,)) -> str:
     """The media type of a body, which must be one of those taken.
 
     Raises:
         HTTPException: 415, with the header that says what is taken.
     """
-    sent, _, parameters = headers.get("content-type", "").partition(";")
+    sent, _, parameters = content_type.partition(";")
     name = sent.strip().lower()
     if name not in taken:
         what = f"not {sent.strip()[:64]}" if name else "but the request has no Content-Type"
@@ -80,13 +132,13 @@ def check_content(headers: Headers, taken: tuple[str, ...] = (JSON,)) -> str:
     return name
 
 
-def check_coding(headers: Headers) -> str | None:
+def check_coding(content_encoding: str) -> str | None:
     """The content coding of a body, or None if it has none.
 
     Raises:
         HTTPException: 415 for a coding that is not known, and for several in one another.
     """
-    sent = headers.get("content-encoding", _IDENTITY).strip().lower()
+    sent = content_encoding.strip().lower()
     # RFC 9110, section 8.4.1.3: "A recipient SHOULD consider "x-gzip" to be equivalent to "gzip"."
     coding = "gzip" if sent == "x-gzip" else sent
     if coding in ("", _IDENTITY):
@@ -99,7 +151,7 @@ def check_coding(headers: Headers) -> str | None:
     return coding
 
 
-def check_accept(headers: Headers, offered: tuple[str, ...] = (JSON,)) -> str:
+def check_accept(accept: str, offered: tuple[str, ...] = (JSON,)) -> str:
     """The media type for the answer: the caller's favourite of those offered, the first of equals.
 
     Wildcards stand for the first alone: who names no binary format would not know what to do with one.
@@ -107,7 +159,7 @@ def check_accept(headers: Headers, offered: tuple[str, ...] = (JSON,)) -> str:
     Raises:
         HTTPException: 406 for a caller that takes none of them.
     """
-    chosen = _best(",".join(headers.getlist("accept")), offered)
+    chosen = _best(accept, offered)
     if chosen is None:
         raise HTTPException(406, f"Answers are {' or '.join(offered)}; the Accept header excludes them.")
     return chosen

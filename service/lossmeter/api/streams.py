@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from lossmeter.api.negotiation import Agreed
     from lossmeter.api.service import Service
 
     Buffer = bytes | bytearray | memoryview
@@ -42,7 +43,7 @@ HEADERS: Final = {
 }
 
 
-async def respond(request: Request, content: str, answer: str) -> Response:
+async def respond(request: Request, agreed: Agreed) -> Response:
     """The answer to a stream, once its first batch is scored.
 
     Raises:
@@ -53,26 +54,27 @@ async def respond(request: Request, content: str, answer: str) -> Response:
     service: Service = request.scope["app"].state.service
     options = query.merged({}, query.options(request.scope["query_string"]), ScoreRequest)
     session = await service.cores.begin(
-        lambda: Session(options, service.settings, content, answer, service.meter)
+        lambda: Session(options, service.settings, agreed.content, agreed.answer, service.meter)
     )
-    wanted = coding.for_answer(request.headers, answer)
-    parts = _encoded(_parts(request, session, service), wanted)
+    parts = _encoded(_parts(request, session, service, agreed.coding), agreed.answer_coding)
     try:
         first = await anext(parts)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
     response = StreamedAnswer(first, parts)
-    response.headers.update({**HEADERS, "Content-Type": answer})
-    if wanted is not None:
-        response.headers["Content-Encoding"] = wanted
+    response.headers.update({**HEADERS, "Content-Type": agreed.answer})
+    if agreed.answer_coding is not None:
+        response.headers["Content-Encoding"] = agreed.answer_coding
     return response
 
 
-async def _parts(request: Request, session: Session, service: Service) -> AsyncIterator[Buffer]:
+async def _parts(
+    request: Request, session: Session, service: Service, sent_coding: str | None
+) -> AsyncIterator[Buffer]:
     """The answer to each unit of the stream, then how it ended."""
     has_begun = False
     try:
-        async for unit in _units(request, session):
+        async for unit in _units(request, session, sent_coding):
             step = partial(next, session.answers(unit), b"")
             while part := await service.cores.go_on(step):
                 yield part
@@ -87,10 +89,10 @@ async def _parts(request: Request, session: Session, service: Service) -> AsyncI
     yield end
 
 
-async def _units(request: Request, session: Session) -> AsyncIterator[Any]:
+async def _units(request: Request, session: Session, sent_coding: str | None) -> AsyncIterator[Any]:
     """What the bytes of the request complete, one by one; none is received before the last is dealt with."""
     share, is_empty = request.scope[SHARE], True
-    async for chunk in coding.decoded(request.stream(), negotiation.check_coding(request.headers)):
+    async for chunk in coding.decoded(request.stream(), sent_coding):
         is_empty = is_empty and not chunk
         for unit in session.framer.feed(chunk):
             yield unit

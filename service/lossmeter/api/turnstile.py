@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from starlette.exceptions import HTTPException
 
 from lossmeter.api import errors, problems, reasons
-from lossmeter.api.access.headers import HEADERS
+from lossmeter.api.access.headers import secured
 from lossmeter.api.limits import LARGE_BYTES, caller_of, declared_length
 from lossmeter.api.paths import is_open
 from lossmeter.api.records import RECORD, Records, headers_of
@@ -94,4 +94,4 @@ def _said(record: Record, answered: Callable[[], Response]) -> Refusal:
         CURRENT.reset(token)
     if not record.status:
         record.status, record.sent = answer.status_code, len(answer.body)
-    return answer.status_code, [*answer.raw_headers, *HEADERS, *headers_of(record)], bytes(answer.body)
+    return answer.status_code, [*secured(answer.raw_headers), *headers_of(record)], bytes(answer.body)

@@ -11,6 +11,7 @@ from lossmeter.engine.observation import Wanted, observe
 from lossmeter.engine.options import Options, names, number, whole
 from lossmeter.engine.preparation import Sent, prepared, read
 from lossmeter.engine.reduction import reduced
+from lossmeter.engine.single_row import score_alone
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping, Sequence
@@ -103,7 +104,8 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
     ignored = None if ignore_index is None else whole(ignore_index, "ignore_index")
     sent = Sent(name, values, targets, ignored, sample_weights, class_weights)
     if slices is None and "state" not in options.include:
-        return reduced(prepared(sent, chosen, options), values.shape, options, threads)
+        alone = score_alone(sent, chosen, options)
+        return alone or reduced(prepared(sent, chosen, options), values.shape, options, threads)
     wanted = Wanted(whole(bins, "bins"), whole(k, "k"), slices, cluster, state="state" in options.include)
     observed = observe(sent, chosen, options, wanted, threads)
     return replace(observed.scores, state=observed.state, slices=observed.slices)

@@ -40,6 +40,7 @@ class Record:
         loss: the name of the last loss.
         error: the type of what went wrong.
         seconds: by phase.
+        spent: all of them together.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class Record:
         "rows",
         "seconds",
         "sent",
+        "spent",
         "status",
         "trace_id",
         "traceparent",
@@ -73,6 +75,12 @@ class Record:
         self.status = self.received = self.sent = self.rows = self.classes = 0
         self.loss = self.error = ""
         self.seconds = dict.fromkeys(PHASES, 0.0)
+        self.spent = 0.0
+
+    def took(self, phase: str, seconds: float) -> None:
+        """So much more time went to a phase."""
+        self.seconds[phase] += seconds
+        self.spent += seconds
 
 
 CURRENT: ContextVar[Record | None] = ContextVar("lossmeter.record", default=None)
@@ -93,7 +101,7 @@ class Phase:
             self._span = traces.span(self._name) if self._record.is_traced else None
             if self._span is not None:
                 self._span.__enter__()
-            self._before = sum(self._record.seconds.values())
+            self._before = self._record.spent
             self._begun = perf_counter()
 
     def __exit__(
@@ -101,8 +109,8 @@ class Phase:
     ) -> None:
         record = self._record
         if record is not None:
-            took, inside = perf_counter() - self._begun, sum(record.seconds.values()) - self._before
-            record.seconds[self._name] += max(took - inside, 0.0)
+            inside = record.spent - self._before
+            record.took(self._name, max(perf_counter() - self._begun - inside, 0.0))
             if self._span is not None:
                 self._span.__exit__(kind, error, trace)
 

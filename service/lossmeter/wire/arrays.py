@@ -56,6 +56,8 @@ def count_numbers(document: object) -> int:
     """How many numbers a document holds, in arrays or outside."""
     if isinstance(document, np.ndarray):
         return document.size
+    if isinstance(document, str):
+        return 0
     if isinstance(document, dict):
         return sum(map(count_numbers, document.values()))
     if isinstance(document, list):

@@ -47,10 +47,12 @@ class Document(BaseModel):
 
     def arguments(self) -> dict[str, Any]:
         """What was sent, by field name: defaults stay with whoever computes."""
-        sent = (
-            (name, getattr(self, name)) for name in type(self).model_fields if name in self.model_fields_set
-        )
-        return {name: value.arguments() if isinstance(value, Document) else value for name, value in sent}
+        sent = self.model_fields_set
+        return {
+            name: value.arguments() if isinstance(value, Document) else value
+            for name, value in self.__dict__.items()
+            if name in sent
+        }
 
     @model_validator(mode="wrap")
     @classmethod
@@ -60,11 +62,8 @@ class Document(BaseModel):
         if not isinstance(document, dict):
             raise InvalidInputError.at(detail="must be a JSON object", value=document)
         problems, count = _first(cls._structure(document))
-        usable = {
-            name: value for name, value in document.items() if name in cls.model_fields and value is not None
-        }
         try:
-            model = handler(usable)
+            model = handler(cls._usable(document) if problems else document)
         except ValidationError as error:
             found = words.refusal(error)
             fields = [problem for problem in found.problems if not _is_null(document, problem)]
@@ -75,8 +74,9 @@ class Document(BaseModel):
 
     @classmethod
     def _structure(cls, document: dict[str, object]) -> Iterator[Problem]:
+        known = cls.model_fields
         for name, value in document.items():
-            if name not in cls.model_fields:
+            if name not in known:
                 yield cls._unknown(name)
             elif value is None:
                 yield Problem((name,), "null is refused; leave the field out instead", None)
@@ -85,6 +85,12 @@ class Document(BaseModel):
         for name, other in cls.needs.items():
             if name in document and other not in document:
                 yield Problem((name,), f"is of no use without {other}, which was not sent")
+
+    @classmethod
+    def _usable(cls, document: dict[str, object]) -> dict[str, object]:
+        """What the fields are to be read from, although something is wrong with others."""
+        known = cls.model_fields
+        return {name: value for name, value in document.items() if name in known and value is not None}
 
     @classmethod
     def _unknown(cls, name: str) -> Problem:

@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from lossmeter.api import coding, inference, negotiation
 from lossmeter.api.bodies import INLINE_BYTES
+from lossmeter.api.fields import field
 from lossmeter.api.parts import SizedAnswer
 from lossmeter.api.v2 import codings
 from lossmeter.observability.record import Phase, in_phase
@@ -35,7 +36,7 @@ class Exchange:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._service: Service = request.app.state.service
-        self._sent_coding = negotiation.check_coding(request.headers)
+        self._sent_coding = negotiation.check_coding(field(request.scope, b"content-encoding"))
         self._wanted_coding = codings.wanted(request.headers)
         # Two of them that differ are no number.
         lengths = request.headers.getlist(oip.HEADER_LENGTH)

@@ -39,7 +39,7 @@ def exact_row_sums(terms: Matrix, size: Vector | None = None) -> Vector:
     if terms.shape[1] <= 2:  # noqa: PLR2004  one addition rounds once
         return row_sums(terms)
     if is_single(terms):
-        return np.array([_exact_sum(terms[0].tolist(), None if size is None else float(size[0]))])
+        return np.array([exact_sum(terms[0].tolist(), None if size is None else float(size[0]))])
     part = scratch.matrix("part", *terms.shape)
     size = row_sums(np.abs(terms, out=part)) if size is None else size
     split = np.ldexp(1.0, np.frexp(size)[1] + 2)[:, None]
@@ -49,8 +49,10 @@ def exact_row_sums(terms: Matrix, size: Vector | None = None) -> Vector:
     return upper + row_sums(np.subtract(terms, part, out=part))
 
 
-def _exact_sum(terms: list[float], size: float | None) -> float:
-    """The same for one short row."""
+def exact_sum(terms: list[float], size: float | None) -> float:
+    """The same for one short row, by the same additions."""
+    if len(terms) <= 2:  # noqa: PLR2004  as above
+        return halved_sum(terms)
     size = halved_sum([abs(term) for term in terms]) if size is None else size
     split = float(np.ldexp(1.0, math.frexp(size)[1] + 2))
     upper = [(term + split) - split for term in terms]
