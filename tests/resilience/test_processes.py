@@ -2,104 +2,26 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
-from collections import Counter
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from commands import serving
-from resilience.targets import Target, in_parallel, of_size, probe
+from resilience.pools import BODY, Load, both, lost, replacement, started
+from resilience.targets import Target, probe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from resilience.conftest import Tell
 
-BODY = of_size(150_000, include=[])
 READY = "GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-class Load:
-    """Clients that keep their connections, as pools of real ones do, and count what happens to each request.
-
-    A request that finds nobody listening, or whose kept connection was closed before a byte of an answer came, is
-    sent once more on a new connection if ``retries`` says so: scoring is pure, and every client's pool does that.
-
-    Attributes:
-        seen: how often each thing happened: a status, ``refused`` to connect, or ``lost``.
-    """
-
-    def __init__(self, target: Target, clients: int = 4, retries: int = 0) -> None:
-        self.seen: Counter[str] = Counter()
-        self._target = target
-        self._clients = clients
-        self._retries = retries
-        self._is_over = threading.Event()
-
-    @contextmanager
-    def on(self) -> Iterator[Load]:
-        """Asks while the block runs."""
-        thread = threading.Thread(target=lambda: in_parallel([self._run] * self._clients))
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._is_over.set()
-            thread.join()
-
-    def _run(self) -> None:
-        connection = http.client.HTTPConnection(*self._target.address, timeout=20)
-        while not self._is_over.is_set():
-            outcome = self._ask(connection)
-            for _ in range(self._retries):
-                if outcome in {"200", "422"}:
-                    break
-                time.sleep(0.1)
-                outcome = self._ask(connection)
-            self.seen[outcome] += 1
-            if outcome == "refused":
-                time.sleep(0.05)
-        connection.close()
-
-    def _ask(self, connection: http.client.HTTPConnection) -> str:
-        try:
-            connection.request("POST", self._target.path, BODY, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            response.read()
-        except ConnectionRefusedError:
-            connection.close()
-            return "refused"
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            return f"lost: {type(error).__name__}"
-        return str(response.status)
-
-
-@contextmanager
-def started(*flags: str, **settings: str) -> Iterator[tuple[subprocess.Popen[str], Target]]:
-    """A server that is ready."""
-    settings.setdefault("LOSSMETER_LOG_LEVEL", "critical")
-    with serving(*flags, errors=subprocess.DEVNULL, LOSSMETER_DOCS="false", **settings) as (process, line):
-        url = line.split(" on ")[1].split(",")[0].strip()
-        target = Target(url, process.pid)
-        assert probe(target) < 60
-        yield process, target
-
-
-def lost(seen: Counter[str]) -> int:
-    """Requests that were accepted and not answered."""
-    return sum(count for what, count in seen.items() if what.startswith("lost"))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -168,6 +90,23 @@ def test_kill_of_a_worker(tell: Tell) -> None:
         assert process.wait(timeout=40) == 0
 
 
+def test_kill_of_what_starts_workers(tell: Tell) -> None:
+    """The process that workers are forked from may be killed like any other: no request is lost, and workers come."""
+    with started("--workers", "2") as (process, target):
+        workers = both(target)
+        with Load(target).on() as load:
+            for pid in set(target.processes()) - {process.pid, *workers}:
+                os.kill(pid, signal.SIGKILL)
+            begun = time.monotonic()
+            first = replacement(target, workers)
+            replacement(target, [*workers, first])
+            seconds = time.monotonic() - begun
+        tell("kill -9 of what starts workers", {"lost": lost(load.seen), "seconds until whole": seconds})
+        assert set(load.seen) == {"200"}, load.seen
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=40) == 0
+
+
 def test_workers_do_not_outlive_their_parent() -> None:
     """Who kills the parent does not leave orphans on the port."""
     with started("--workers", "2") as (process, target):
@@ -178,42 +117,6 @@ def test_workers_do_not_outlive_their_parent() -> None:
         while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < last:
             time.sleep(0.05)
         assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
-
-
-def both(target: Target) -> list[int]:
-    """The two processes that take connections, once they do."""
-    first = replacement(target, [])
-    return [first, replacement(target, [first])]
-
-
-def replacement(target: Target, old: list[int]) -> int:
-    """The process that takes the place of one that died, once it takes connections."""
-    last = time.monotonic() + 30
-    while time.monotonic() < last:
-        for pid in target.processes():
-            if pid not in old and is_worker(pid):
-                return pid
-        time.sleep(0.02)
-    raise AssertionError("no worker took its place")
-
-
-def is_worker(pid: int) -> bool:
-    """Whether a process's event loop watches the listening socket, and so it takes connections."""
-    with suppress(OSError):
-        for entry in Path(f"/proc/{pid}/fd").iterdir():
-            if "eventpoll" in str(entry.readlink()):
-                watched = Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text()
-                numbers = [line.split()[1] for line in watched.splitlines() if line.startswith("tfd:")]
-                links = {str(Path(f"/proc/{pid}/fd/{number}").readlink()) for number in numbers}
-                if links & listening():
-                    return True
-    return False
-
-
-def listening() -> set[str]:
-    """The sockets of this machine that listen, as /proc names them."""
-    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
-    return {f"socket:[{line.split()[9]}]" for line in lines if line.split()[3] == "0A"}
 
 
 NGINX = """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
+
+_NO_THREAD: Final = "can't start new thread"
+"""All that Python says when the system has no memory for a thread's stack, or grants this user no more processes."""
 
 
 class Cores:
@@ -82,7 +85,12 @@ class Cores:
             return await self._in_thread(work)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        outcome = await anyio.to_thread.run_sync(lambda: _attempt(work), limiter=self._threads)
+        try:
+            outcome = await anyio.to_thread.run_sync(lambda: _attempt(work), limiter=self._threads)
+        except RuntimeError as error:
+            if str(error) != _NO_THREAD:
+                raise
+            raise MemoryError(_NO_THREAD) from None
         try:
             if isinstance(outcome, LossmeterError):
                 raise outcome

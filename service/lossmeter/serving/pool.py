@@ -65,7 +65,8 @@ class Pool:
                 if worker.exitcode == STARTUP_FAILED:
                     self._stop()
                     return STARTUP_FAILED
-                self._replace(worker)
+                self._let_go(worker)
+            self._replace()
         self._stop()
         return INTERRUPTED if self._signal == signal.SIGINT else 0
 
@@ -77,14 +78,24 @@ class Pool:
         worker.start()
         self._workers.append(worker)
 
-    def _replace(self, worker: BaseProcess) -> None:
+    def _let_go(self, worker: BaseProcess) -> None:
         self._workers.remove(worker)
         LOG.error("worker process %s ended with %s; another one takes its place", worker.pid, worker.exitcode)
+        # It seems to have ended, too, when the process that forked it has. Then it is told to leave by this.
+        worker.close()
         now = time.monotonic()
         self._deaths = [death for death in self._deaths if now - death < _MOST_DEATHS] + [now]
         if len(self._deaths) > _MOST_DEATHS:
             time.sleep(_PAUSE)  # whatever kills them is not going to stop by being fed faster
-        self._start()
+
+    def _replace(self) -> None:
+        """Starts those that are missing; where the system cannot now, they are still missing at the next look."""
+        try:
+            while self._signal is None and len(self._workers) < self._config.workers:
+                self._start()
+        except (OSError, EOFError, MemoryError) as error:
+            LOG.error("no worker process can be started, it is tried again: %r", error)  # noqa: TRY400 - no fault of ours
+            time.sleep(_PAUSE)
 
     def _stop(self) -> None:
         for listener in self._sockets:

@@ -49,7 +49,10 @@ _DETAILS: Final = {
     505: "HTTP/1.1 is spoken here, and HTTP/1.0.",
     408: "The request came too slowly; send all of it without pauses.",
     431: f"A head has at most {MOST_HEADERS} fields and {MOST_HEAD_BYTES} bytes.",
+    503: "There is too little memory for this just now.",
 }
+
+_RETRY_AFTER: Final = (b"retry-after", b"1")
 
 
 class Protocol(HttpToolsProtocol):
@@ -100,8 +103,9 @@ class Protocol(HttpToolsProtocol):
             self.parser = httptools.HttpRequestParser(self)
             self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
             self._feed(self._head_without_upgrade() + data[offset:])
-        except httptools.HttpParserError:
-            self._refuse(400)
+        except httptools.HttpParserError as error:
+            # What is raised while a part is taken in, the parser tells in these words too.
+            self._refuse(503 if isinstance(error.__context__, MemoryError) else 400)
 
     def _head_without_upgrade(self) -> bytes:
         start = b"%b %b HTTP/1.1\r\n" % (self.scope["method"].encode(), self.url)
@@ -245,6 +249,8 @@ class Protocol(HttpToolsProtocol):
             return
         scope = cast("dict[str, Any]", cycle.scope) if is_open else self._told()
         answer = self._turnstile.refuse(status, _DETAILS[status], scope, self._seconds())
+        if status == 503:  # noqa: PLR2004 - HTTP's own
+            answer[1].append(_RETRY_AFTER)
         if is_open:
             # The application need not wait for what will not come, and has nothing to say any more.
             cycle.disconnected = True
