@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests")]
 
-from resilience import test_memory, test_monsters, test_overload, test_probes, test_slow_clients  # noqa: E402 - as above
+from resilience import (  # noqa: E402 - as above
+    test_memory,
+    test_monsters,
+    test_overload,
+    test_probes,
+    test_slow_clients,
+    test_vanishing,
+)
 from resilience.monsters import MONSTERS  # noqa: E402 - as above
 from resilience.targets import Target, of_size, probe  # noqa: E402 - as above
 from servers import running  # noqa: E402 - as above
@@ -171,7 +178,7 @@ FAULTS: dict[str, tuple[Callable[[Target, bool], Mapping[str, float]], dict[str,
         },
     ),
     "vanishing": (
-        lambda target, _: test_slow_clients.vanishing(target),
+        lambda target, _: test_vanishing.vanishing(target),
         {"cost / served": "CPU of a request whose client goes away / of a served one"},
     ),
     "overload": (

@@ -1,4 +1,4 @@
-"""Clients that trickle, that do not read, or that go away: good clients do not notice, and all is freed in time."""
+"""Clients that trickle, or that do not read: good clients do not notice, and all is freed in time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import http.client
 import socket
 import time
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import cycle, islice, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -224,32 +224,3 @@ def test_slow_readers(target: Target, tell: Tell) -> None:
     tell("8 clients that do not read", figures)
     assert figures["open"] == 0
     assert figures["held / answer"] < 2
-
-
-def vanishing(target: Target, count: int = 40) -> dict[str, float]:
-    """Clients that send a large request and go: what each costs, beside one that stays."""
-    body = target.wrap(of_size(2_000_000))
-    target.ask(body)
-    started = target.cpu()
-    for _ in range(count // 4):
-        assert target.ask(body).status == 200
-    served = (target.cpu() - started) / (count // 4)
-    started = target.cpu()
-    for part in islice(cycle([0.0, 0.5, 1.0]), count):
-        with target.connect() as connection:
-            connection.sendall(target.head(len(body)) + body[: int(len(body) * part)])
-    last = time.monotonic() + 20
-    while target.sockets() and time.monotonic() < last:
-        time.sleep(0.05)
-    left = target.sockets()
-    target.ask(target.wrap(SMALL))
-    return {"cost / served": (target.cpu() - started) / count / served, "open": left}
-
-
-def test_vanishing(target: Target, tell: Tell) -> None:
-    """Who goes away leaves nothing behind, and costs less than who stays."""
-    figures = vanishing(target)
-    tell("clients that vanish", figures)
-    assert figures["open"] == 0
-    assert figures["cost / served"] < 1
-    assert target.ask(SMALL).status == 200

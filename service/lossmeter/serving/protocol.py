@@ -198,6 +198,9 @@ class Protocol(HttpToolsProtocol):
         self._is_in_body = False
         self._head_bytes = 0
         super().on_message_complete()
+        # uvicorn reads on once a large body is taken from it, and does not hear of a client that goes after its end.
+        if not self.pipeline:
+            self.flow.resume_reading()
 
     def say_goodbye(self) -> None:
         """The next answer tells the client that the connection closes."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
-from lossmeter.api import coding, inference, negotiation
+from lossmeter.api import coding, errors, inference, negotiation
 from lossmeter.api.bodies import INLINE_BYTES
 from lossmeter.api.fields import field
 from lossmeter.api.parts import SizedAnswer
@@ -64,7 +64,11 @@ class Exchange:
         return body, start
 
     async def _begin(self, work: Callable[[], T]) -> T:
-        return await self._service.cores.begin(work) if self._is_large else work()
+        return await self._service.cores.begin(work, self._check_caller) if self._is_large else work()
+
+    async def _check_caller(self) -> None:
+        if await self._request.is_disconnected():
+            raise errors.gone()
 
     async def _run(self, work: Callable[[], T]) -> T:
         timed = in_phase("encode", work)
