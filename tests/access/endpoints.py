@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lossmeter.api.app import create_app
-from lossmeter.api.exact import Exact
 from lossmeter.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,8 +50,6 @@ def _endpoints() -> Iterator[Endpoint]:
         parts: list[Any] = list(inside()) if inside else [route]
         for part in parts:
             leaf = getattr(part, "starlette_route", None) or part
-            if isinstance(leaf, Exact):  # a shortcut to a route that comes later
-                continue
             path = re.sub(r"\{[^}]*\}", "focal", leaf.path)
             yield from (Endpoint(method, path) for method in sorted(leaf.methods - {"HEAD"}))
 

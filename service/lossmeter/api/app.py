@@ -16,12 +16,12 @@ from lossmeter.api.access.guard import Access
 from lossmeter.api.boundary import Boundary
 from lossmeter.api.docs import add_docs
 from lossmeter.api.errors import add_error_handlers
-from lossmeter.api.exact import put_first
 from lossmeter.api.limits import Limits
 from lossmeter.api.openapi import DESCRIPTION, TAGS, DocumentedAPI
 from lossmeter.api.process import settle
 from lossmeter.api.records import is_silent
 from lossmeter.api.service import Service
+from lossmeter.api.straight import Straight
 from lossmeter.api.turnstile import Turnstile
 from lossmeter.api.watch import Watch
 from lossmeter.observability.log import Requests
@@ -66,7 +66,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(exposition.router)
     if service.settings.docs:
         add_docs(app)
-    put_first(app)
     return app
 
 
@@ -81,6 +80,7 @@ def _middleware(service: Service) -> list[Middleware]:
         *([] if port is None else [Middleware(Doors, port)]),
         *([Middleware(Access, settings)] if settings.asks_for_key else []),
         Middleware(Limits, service.load),
+        Middleware(Straight),
     ]
 
 

@@ -95,22 +95,17 @@ def _of_losses(arguments: Mapping[str, Any], scores: Scores, sent: Vector, nats:
     yield _PLACE["lossmeter_loss_nats"], total
     yield _PLACE["lossmeter_loss_weight"], weight
     yield _SUM, total
-    counts = _by_bucket(losses)
-    counts[0] -= scores.ignored  # their losses are 0
-    for place, count in enumerate(counts, start=_BUCKETS):
-        if count:
-            yield place, count
+    if scores.ignored:
+        yield _BUCKETS, -scores.ignored  # their losses are 0
+    yield from _by_bucket(losses)
 
 
-def _by_bucket(losses: Vector) -> list[int]:
+def _by_bucket(losses: Vector) -> Iterator[Counted]:
     """How many losses each bucket holds."""
     if len(losses) > FEW:
-        found: list[int] = np.bincount(np.searchsorted(_BOUNDS, losses), minlength=len(NATS) + 1).tolist()
-        return found
-    found = [0] * (len(NATS) + 1)
-    for loss in losses.tolist():
-        found[bisect_left(NATS, loss)] += 1
-    return found
+        counts = np.bincount(np.searchsorted(_BOUNDS, losses))
+        return ((_BUCKETS + int(place), int(counts[place])) for place in np.flatnonzero(counts))
+    return ((_BUCKETS + bisect_left(NATS, loss), 1) for loss in losses.tolist())
 
 
 def _weight(arguments: Mapping[str, Any], scores: Scores, rows: Mask) -> float:
