@@ -1,12 +1,13 @@
 """A short row by itself, in Python: NumPy takes longer to look at its arguments than a few numbers take to compute.
 
-It is what ``score_at_targets`` does with a block, operation by operation, so the answer has the same bits. Whatever is
-not plain, and whatever is wrong, is left to the way that batches go.
+It is what ``score_at_targets`` does with a block, operation by operation, so the answer has the same bits: with
+∂/∂x_j = s (δ_jt − p_j), the entry of the target minus the sum of the others. Whatever is not plain, and whatever is
+wrong, is left to the way that batches go.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -18,11 +19,15 @@ from lossmeter.engine.predictions.zero_sums import exact_sum
 from lossmeter.engine.results import KLBreakdown, Scores
 
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
 
+    from lossmeter.engine.arrays import Matrix
     from lossmeter.engine.losses import Loss
     from lossmeter.engine.options import Options
     from lossmeter.engine.preparation import Sent
+
+Held: TypeAlias = "tuple[float, float, Callable[[float, float], Matrix]]"
+"""e^x of the target and the sum of the rest; what makes gradients of a factor, and of Σ |those of the others|."""
 
 _LOW: Final = COMFORT[np.dtype(np.float64)]
 _LARGEST: Final = 300.0
@@ -38,17 +43,16 @@ def score_alone(sent: Sent, loss: Loss, options: Options) -> Scores | None:
     target = _target(sent)
     if target is None or not max(sent.values[0].tolist()) < _LARGEST:
         return None
-    masses = np.exp(sent.values[0]).tolist()
-    mass, masses[target] = masses[target], 0.0
-    others = halved_sum(masses)
+    loops = kernels()
+    mass, others, close = (
+        _held_apart(sent.values, target) if loops is None else _compiled(loops, sent.values, target)
+    )
     # Two comparisons for each, for NaN is neither.
     if not (_LOW < mass < 1 / _LOW and _LOW < others < 1 / _LOW and max(mass, others) > SMALL):
         return None
     nats = options.nats_per_unit
     cost = float(np.log1p(others / mass)) / nats
-    gradients = None
-    if "gradients" in options.include:
-        gradients = np.array([_gradient(masses, target, mass, others, -1.0 / nats)])
+    whole, slope = others + mass, -1.0 / nats
     return Scores(
         loss=None if options.reduction == "none" else cost,
         reduction=options.reduction,
@@ -58,8 +62,10 @@ def score_alone(sent: Sent, loss: Loss, options: Options) -> Scores | None:
         ignored=0,
         class_weights=None,
         losses=np.array([cost]) if "losses" in options.include else None,
-        gradients=gradients,
-        kl=_breakdown(cost, target, len(masses)) if "kl" in options.include else None,
+        gradients=close(0.0 - slope / whole, slope * (others / whole))
+        if "gradients" in options.include
+        else None,
+        kl=_breakdown(cost, target, sent.values.shape[1]) if "kl" in options.include else None,
         contributions=None,
         probabilities=None,
     )
@@ -75,7 +81,6 @@ def _is_plain(sent: Sent, options: Options) -> bool:
         and options.label_smoothing == 0
         and options.epsilon == 0
         and _PARTS.issuperset(options.include)
-        and kernels() is None  # compiled loops have bits of their own
     )
 
 
@@ -93,14 +98,31 @@ def _target(sent: Sent) -> int | None:
     return int(index) if is_one else None
 
 
-def _gradient(masses: list[float], target: int, mass: float, others: float, slope: float) -> list[float]:
-    """∂/∂x_j = s (δ_jt − p_j), its sum 0; ``masses`` has 0 at the target."""
-    whole = others + mass
-    factor = 0.0 - slope / whole
-    written = [each * factor for each in masses]
-    written[target] = 0.0
-    written[target] = 0.0 - exact_sum(written, slope * (others / whole))
-    return written
+def _held_apart(values: Matrix, target: int) -> Held:
+    masses = np.exp(values[0]).tolist()
+    mass, masses[target] = masses[target], 0.0
+
+    def close(factor: float, size: float) -> Matrix:
+        written = [each * factor for each in masses]
+        written[target] = 0.0
+        written[target] = 0.0 - exact_sum(written, size)
+        return np.array([written])
+
+    return mass, halved_sum(masses), close
+
+
+def _compiled(loops: Any, values: Matrix, target: int) -> Held:  # noqa: ANN401  a module of compiled functions
+    """The same by the loops that blocks go through, whose sums have another order."""
+    classes, mass, others = np.array([target]), np.empty(1), np.empty(1)
+    masses = np.empty(values.shape)
+    loops.hold_apart(np.ascontiguousarray(values), classes, masses, mass, others)
+
+    def close(factor: float, size: float) -> Matrix:
+        written = np.empty(values.shape)
+        loops.write_closed(masses, np.array([factor]), np.array([abs(size)]), classes, written)
+        return written
+
+    return mass.item(), others.item(), close
 
 
 def _breakdown(cost: float, target: int, classes: int) -> KLBreakdown:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from lossmeter.engine.predictions.base import Chosen
 
 
+_EXACT = 2**53
+"""Up to here every whole number is a float64."""
+
+
 @dataclass(frozen=True, slots=True)
 class Targets:
     """The truth of a batch.
@@ -111,10 +115,12 @@ def integers(value: NDArray[Any], name: str) -> Indices:
     if value.dtype.kind in "iu" and value.dtype != np.uint64 and value.ndim == 1 and value.size:
         return value.astype(np.intp, copy=False)
     numbers = floats(value, name, ranks=(1,)).astype(np.float64)
-    broken = ~(np.abs(numbers) <= 2**53) | (numbers != np.floor(numbers))
-    if broken.any():
-        raise offenders(broken, numbers, name, detail="a whole number is wanted")
-    return numbers.astype(np.intp)
+    if np.maximum.reduce(np.abs(numbers)) <= _EXACT:  # which no NaN is
+        whole = numbers.astype(np.intp)
+        if (whole == numbers).all():
+            return whole
+    broken = ~(np.abs(numbers) <= _EXACT) | (numbers != np.floor(numbers))
+    raise offenders(broken, numbers, name, detail="a whole number is wanted")
 
 
 def _by_index(indices: Indices, classes: int, ignore_index: int | None) -> Targets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -103,9 +104,10 @@ def _of_losses(arguments: Mapping[str, Any], scores: Scores, sent: Vector, nats:
 def _by_bucket(losses: Vector) -> Iterator[Counted]:
     """How many losses each bucket holds."""
     if len(losses) > FEW:
-        counts = np.bincount(np.searchsorted(_BOUNDS, losses))
-        return ((_BUCKETS + int(place), int(counts[place])) for place in np.flatnonzero(counts))
-    return ((_BUCKETS + bisect_left(NATS, loss), 1) for loss in losses.tolist())
+        counts = dict(enumerate(np.bincount(np.searchsorted(_BOUNDS, losses)).tolist()))
+    else:
+        counts = Counter([bisect_left(NATS, loss) for loss in losses.tolist()])
+    return ((_BUCKETS + place, count) for place, count in counts.items() if count)
 
 
 def _weight(arguments: Mapping[str, Any], scores: Scores, rows: Mask) -> float:
@@ -128,8 +130,7 @@ def _of_gradients(gradients: Floats, ignored: int, factor: float) -> Iterator[Co
     elif gradients.size <= FEW:
         norms = np.array([math.hypot(*row) for row in gradients.tolist()])
     else:
-        norms = np.einsum("ij,ij->i", gradients, gradients)
-        np.sqrt(norms, out=norms)
+        norms = np.sqrt(np.vecdot(gradients, gradients))
     total, left_out = _finite(norms)
     yield _PLACE["lossmeter_gradient_norm"], total * factor
     yield _PLACE["lossmeter_gradient_rows"], len(norms) - ignored - left_out

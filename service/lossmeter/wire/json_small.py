@@ -9,14 +9,14 @@ and so is all that is wrong, for they say what.
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 import orjson
 
 from lossmeter.wire.numbers import SPELLED, float64_of
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 LARGEST: Final = 1 << 13
@@ -26,6 +26,7 @@ _MOST_KEYS: Final = 64
 _DEPTH: Final = 3
 """Levels of an object with matrices in it."""
 
+_NUMBERS: Final = frozenset((int, float))
 _PLAIN: Final = frozenset((str, int, float, bool, type(None)))
 
 
@@ -56,10 +57,18 @@ def _array(items: list[object]) -> NDArray[np.float64] | list[object] | None:
     if kinds == {str} and SPELLED.keys().isdisjoint(items):
         return items
     if kinds != {list}:
-        return float64_of(items) if items else None
+        return _numbers(items, kinds, items)
     rows = cast("list[list[object]]", items)
     width = len(rows[0])
     if not width or set(map(len, rows)) != {width}:
         return None
-    flat = float64_of(chain.from_iterable(rows))
-    return None if flat is None else flat.reshape(len(rows), width)
+    flat = list(chain.from_iterable(rows))
+    found = _numbers(flat, set(map(type, flat)), rows)
+    return None if found is None else found.reshape(len(rows), width)
+
+
+def _numbers(flat: list[object], kinds: set[type], shaped: list[Any]) -> NDArray[np.float64] | None:
+    """The numbers of an array that is not empty, or None if there is anything else in it."""
+    if kinds <= _NUMBERS:
+        return np.array(shaped, np.float64) if flat else None
+    return float64_of(flat)  # some are spelled

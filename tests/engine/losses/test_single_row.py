@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from engine.cases import assert_same_bits
 from lossmeter.engine import score
-from lossmeter.engine.fused import kernels
 from lossmeter.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -128,9 +127,6 @@ def test_what_is_wrong_with_it_is_said_as_in_a_batch(
     assert repr(short.value.problems) == repr(long.value.problems)  # NaN is not itself
 
 
-@pytest.mark.skipif(
-    kernels() is not None, reason="compiled loops are installed, which have a way of their own"
-)
 def test_the_shortcut_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else these tests would compare one way with itself."""
     monkeypatch.setattr(SCORING, "prepared", None)
