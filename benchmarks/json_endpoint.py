@@ -16,22 +16,16 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from load.process import LOSSMETER, forget_peak, resident, started
+from load.process import forget_peak, processor_seconds, resident
+from load.servers import LOSSMETER, PLAIN, running
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RIVAL: Final = str(Path(__file__).with_name("rivals") / "plain.py")
-SERVERS: Final = {
-    "lossmeter": LOSSMETER,
-    "plain": (RIVAL,),
-    "typed": (RIVAL, "typed"),
-}
 TIMEOUT: Final = 300
 
 
@@ -67,9 +61,7 @@ def main() -> None:
     arguments = parser.parse_args()
     body = make_request(arguments.rows, arguments.classes)
     with ExitStack() as stack:
-        servers = {
-            name: Measured(*stack.enter_context(started(command))) for name, command in SERVERS.items()
-        }
+        servers = {each.name: Measured(*stack.enter_context(running(each))) for each in (LOSSMETER, *PLAIN)}
         for server in servers.values():
             warm_up(server)
         for server in arguments.repeats * [*servers.values()]:
@@ -119,15 +111,6 @@ def ask(address: tuple[str, int], body: bytes) -> bytes:
     if response.status != 200:
         raise SystemExit(f"{response.status}: {answer[:400]!r}")
     return answer
-
-
-def processor_seconds(process: int) -> float:
-    """Processor time of a process so far, its own and the system's for it; 0 where there is no /proc."""
-    stat = Path(f"/proc/{process}/stat")
-    if not stat.exists():
-        return 0
-    user, system = stat.read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def check_same(first: Measured, *others: Measured) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from load.process import started
+from load.servers import LOSSMETER, running
 from lossmeter.engine import METRICS
 
 ADDITIVE: Final = [name for name, metric in METRICS.items() if metric.additive]
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, help="in place of those of each shape")
     parser.add_argument("--repeats", type=int, default=9, help="how often each is asked (default: 9)")
     arguments = parser.parse_args()
-    with started() as (address, _):
+    with running(LOSSMETER) as (address, _):
         for rows, classes in SHAPES:
             report(address, arguments.rows or rows, classes, arguments.repeats)
 

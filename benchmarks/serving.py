@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from load import client, floors, servers
 from load.client import FailedError, Timed
 from load.forms import Batch
+from load.process import processor_seconds
 from load.servers import BARE, LOSSMETER, PEERS, PLAIN, Door, Running, Server
 
 if TYPE_CHECKING:
@@ -126,9 +127,9 @@ def measure_case(process: Running, door: Door, case: Case, seconds: float) -> Ti
     batch = Batch.of(case.rows, case.classes)
     request = door.form.request(process.address, door.path, batch)
     door.form.check(client.ask(process.address, request), batch)
-    before = floors.processor_seconds(process.pid)
+    before = processor_seconds(process.pid)
     timed = client.load(process.address, request, case.connections, seconds)
-    taken = floors.processor_seconds(process.pid) - before
+    taken = processor_seconds(process.pid) - before
     return replace(timed, processor=taken / len(timed.seconds))
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from load.process import started
+from load.servers import LOSSMETER, running
 from lossmeter.engine import METRICS, State, make_loss, merge, score
 from lossmeter.engine.fused import kernels, use_kernels
 from lossmeter.engine.observation import Wanted, observe
@@ -120,7 +120,7 @@ def sizes() -> None:
 def asked(rounds: int, *, quick: bool) -> None:
     """Lines of what the two endpoints take."""
     additive = [name for name, metric in METRICS.items() if metric.additive]
-    with started() as ((host, port), _):
+    with running(LOSSMETER) as ((host, port), _):
         connection = HTTPConnection(host, port, timeout=120)
 
         def post(path: str, body: bytes) -> None:

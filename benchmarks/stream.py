@@ -22,7 +22,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from load.process import resident, started
+from load.process import resident
+from load.servers import LOSSMETER, running
 from lossmeter import engine
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def main() -> None:
     arguments = parser.parse_args()
     batch = (arrow if arguments.format == "arrow" else ndjson)(arguments.rows, arguments.classes)
     times = max(2, round(arguments.gigabytes * 1e9 / len(batch.body)))
-    with started() as (address, process):
+    with running(LOSSMETER) as (address, process):
         stream(address, batch, 1, arguments.format)
         watched = Watched(resting=resident(process))
         began = time.perf_counter()

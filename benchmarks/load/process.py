@@ -1,53 +1,11 @@
-"""A server that a benchmark starts for itself, and what Linux tells of its process."""
+"""What Linux tells of a server's process: its memory and its processor time."""
 
 from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-LOSSMETER: Final = ("-m", "lossmeter", "serve", "--port", "0", "--workers", "1")
-"""What Python is told, to be lossmeter with one worker on a port of its choice."""
-
-
-class Started(NamedTuple):
-    """A server.
-
-    Attributes:
-        address: host and port.
-        pid: of its process.
-    """
-
-    address: tuple[str, int]
-    pid: int
-
-
-@contextmanager
-def started(command: tuple[str, ...] = LOSSMETER) -> Iterator[Started]:
-    """A server, told to stop when the block ends; its first line of output says where it listens."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOSSMETER_")}
-    with subprocess.Popen(
-        [sys.executable, *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    ) as process:
-        try:
-            said = process.stdout.readline() if process.stdout else ""
-            found = re.search(r"http://([\w.]+):(\d+)", said)
-            if not found:
-                raise SystemExit(f"{' '.join(command)} did not start: {said!r}")
-            yield Started((found[1], int(found[2])), process.pid)
-        finally:
-            process.terminate()
 
 
 def resident(pid: int, name: str = "VmRSS") -> int:
@@ -62,3 +20,17 @@ def forget_peak(pid: int) -> None:
     clear = Path(f"/proc/{pid}/clear_refs")
     if clear.exists():
         clear.write_text("5")
+
+
+def processor_seconds(process: int) -> float:
+    """Processor time so far of a process and all that it has started, which a busy machine hardly changes."""
+    used, parents = {}, {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            fields = stat.read_text().rpartition(")")[2].split()
+            parents[int(stat.parent.name)] = int(fields[1])
+            used[int(stat.parent.name)] = int(fields[11]) + int(fields[12])
+    family = {process}
+    while more := {child for child, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(used.get(each, 0) for each in family) / os.sysconf("SC_CLK_TCK")

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from load import client, forms
 from load.client import FailedError
@@ -64,8 +64,7 @@ class Server:
     arguments: tuple[str, ...] = ()
 
 
-@dataclass
-class Running:
+class Running(NamedTuple):
     """A server that answers.
 
     Attributes:
@@ -141,7 +140,9 @@ def running(server: Server) -> Iterator[Running]:
             stdout=output,
             stderr=output,
             env=inherited | SETTINGS,
-            cwd=RIVALS,  # BentoML imports the script again, from where it was started
+            cwd=RIVALS
+            if server in PEERS
+            else None,  # BentoML imports the script again, from where it was started
             start_new_session=True,
         )
     try:
