@@ -12,6 +12,9 @@ import numpy as np
 if TYPE_CHECKING:
     import httpx2
 
+SMALL = {"logits": [[1.0, 2.0]], "targets": [0]}
+"""A document that is scored."""
+
 
 def ask(client: httpx2.Client, path: str, **document: object) -> dict[str, Any]:
     """The answer to a good request."""

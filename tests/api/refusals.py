@@ -80,3 +80,8 @@ def check_errors(case: Case, problem: dict[str, Any]) -> None:
     assert tuple(error["pointer"] for error in found) == case.pointers, problem
     assert problem["count"] == (case.count or len(case.pointers))
     assert all(error["detail"] for error in found)
+
+
+def scored(**fields: object) -> dict[str, object]:
+    """A good request to /v1/score with some fields set otherwise."""
+    return {"logits": [[1.0, 2.0], [0.5, 0.0]], "targets": [0, 1]} | fields

@@ -6,28 +6,21 @@ import http.client
 import json
 import re
 import socket
-import threading
 import time
 from base64 import b64encode
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx2
-import numpy as np
 import pytest
 
-from lossmeter.api.app import create_app
+from api.asking import SMALL
+from api.refusals import JSON
 from lossmeter.engine import score
-from lossmeter.settings import Settings
 from servers import PATIENCE, Server, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-SMALL = {"logits": [[1.0, 2.0]], "targets": [0]}
-JSON = {"Content-Type": "application/json"}
-BROKEN = Path(__file__).with_name("broken_server.py")
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +33,6 @@ def tight() -> Iterator[Server]:
         max_elements=100,
         max_classes=8,
     ) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def guarded() -> Iterator[Server]:
-    """A server that asks for a key."""
-    with running(api_keys="alpha,beta") as server:
         yield server
 
 
@@ -194,185 +180,3 @@ def resident(server: Server) -> int:
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text())
     assert found
     return int(found[1]) * 1024
-
-
-@pytest.mark.parametrize("path", ["/v1/score", "/v1/nothing"])
-def test_no_key(guarded: Server, path: str) -> None:
-    """Without a key nothing is answered, not even what there is."""
-    response = httpx2.post(guarded.url + path, json=SMALL)
-    assert response.status_code == 401
-    assert response.headers["WWW-Authenticate"].startswith("Bearer")
-    assert response.json()["title"] == "Unauthorized"
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Authorization": "Bearer gamma"},
-        {"X-API-Key": "alph"},
-        {"X-API-Key": "alpha,beta"},
-        {b"X-API-Key": "schlüssel".encode()},
-    ],
-)
-def test_wrong_key(guarded: Server, headers: dict[str, str]) -> None:
-    """A wrong key is refused, whatever bytes it has, and is not repeated."""
-    response = httpx2.post(f"{guarded.url}/v1/score", json=SMALL, headers=headers)
-    assert response.status_code == 403
-    assert response.json()["title"] == "Forbidden"
-    assert "gamma" not in response.text
-
-
-@pytest.mark.parametrize(
-    "headers", [{"Authorization": "Bearer alpha"}, {"authorization": "bearer beta"}, {"X-API-Key": "beta"}]
-)
-def test_right_key(guarded: Server, headers: dict[str, str]) -> None:
-    """Any of the keys opens, in either header."""
-    assert httpx2.post(f"{guarded.url}/v1/score", json=SMALL, headers=headers).status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/openapi.json", "/docs"])
-def test_open_to_everyone(guarded: Server, path: str) -> None:
-    """Probes and documentation need no key."""
-    assert httpx2.get(guarded.url + path).status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
-def test_probes(client: httpx2.Client, path: str) -> None:
-    """Probes say ok, and are not cached."""
-    response = client.get(path)
-    assert response.json() == {"status": "ok"}
-    assert response.headers["Cache-Control"] == "no-store"
-
-
-def test_readiness_follows_the_lifespan() -> None:
-    """Requests are welcome after start-up and before shutdown, and not otherwise."""
-    from starlette.testclient import TestClient  # noqa: PLC0415 - no other test may use it: no socket
-
-    app = create_app(Settings())
-    client = TestClient(app)
-    assert client.get("/health/ready").status_code == 503
-    assert client.get("/health/ready").json() == {"status": "starting"}
-    assert client.get("/health/live").status_code == 200
-    for path in ("/v2/health/ready", "/v2/models/focal/ready"):
-        assert client.get(path).status_code == 503
-        assert client.get(path).json()["ready"] is False
-    assert {entry["state"] for entry in client.post("/v2/repository/index").json()} == {"UNAVAILABLE"}
-    assert client.get("/v2/health/live").json() == {"live": True}
-    with client:
-        assert client.get("/health/ready").status_code == 200
-        assert client.get("/v2/health/ready").json() == {"ready": True, "live": True}
-    assert client.get("/health/ready").json() == {"status": "stopping"}
-
-
-def test_probes_do_not_wait_for_scoring(server: Server) -> None:
-    """While large bodies are scored, every probe is answered at once."""
-    logits = np.random.default_rng(0).normal(size=(10_000, 50)).tolist()
-    body = json.dumps({"logits": logits, "targets": [0] * 10_000})
-    with ThreadPoolExecutor(2) as pool, httpx2.Client(base_url=server.url, timeout=PATIENCE) as client:
-        scorings = [
-            pool.submit(httpx2.post, f"{server.url}/v1/score", content=body, headers=JSON, timeout=PATIENCE)
-            for _ in range(4)
-        ]
-        times = []
-        while not all(scoring.done() for scoring in scorings):
-            start = time.perf_counter()
-            assert client.get("/health/live").status_code == 200
-            times.append(time.perf_counter() - start)
-    assert [scoring.result().status_code for scoring in scorings] == [200] * 4
-    assert len(times) > 4
-    # Far from what it takes to score one of the bodies in vain; generous, for a machine that is busy otherwise.
-    assert float(np.median(times)) < 0.5
-
-
-def test_connections_survive_refusals(server: Server) -> None:
-    """One connection takes a refusal of every kind, and then scores."""
-    connection = http.client.HTTPConnection(*server.address, timeout=PATIENCE)
-    connection.connect()
-    before = connection.sock
-    requests = [
-        ("POST", "/v1/score", "{", JSON, 400),
-        ("POST", "/v1/score", "{}", JSON, 422),
-        ("POST", "/v1/score", "{}", {}, 415),
-        ("POST", "/nothing", "{}", JSON, 404),
-        ("PUT", "/v1/score", "{}", JSON, 405),
-        ("GET", "/v1/losses", None, {"Accept": "text/html"}, 406),
-        ("POST", "/v1/score", json.dumps(SMALL), JSON, 200),
-    ]
-    for method, path, body, headers, status in requests:
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        response.read()
-        assert response.status == status
-        assert connection.sock is before
-    connection.close()
-
-
-@pytest.mark.parametrize(
-    ("head", "status"),
-    [
-        ("HTTP/1.1\r\n", 400),
-        ("HTTP/1.1\r\nHost: a\r\nHost: b\r\n", 400),
-        ("HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400),
-        ("HTTP/1.1\r\nHost: a\r\n", 200),
-        ("HTTP/1.0\r\n", 200),
-    ],
-)
-def test_one_host(server: Server, head: str, status: int) -> None:
-    """A request names one host, for a proxy in front might take another of several; HTTP/1.0 may name none."""
-    with socket.create_connection(server.address, timeout=PATIENCE) as connection:
-        connection.sendall(f"GET /v1/losses {head}\r\n".encode())
-        answer = connection.recv(100_000)
-    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
-    assert (b"application/problem+json" in answer) == (status == 400)
-
-
-def test_unexpected_errors() -> None:
-    """A bug becomes a 500 that says nothing of itself, in the log with its traceback; the connection lives on."""
-    with running(script=BROKEN) as server:
-        connection = http.client.HTTPConnection(*server.address, timeout=PATIENCE)
-        for path in ("/boom", "/v1/score"):
-            connection.request("POST", path, json.dumps(SMALL), JSON)
-            response = connection.getresponse()
-            problem = json.loads(response.read())
-            assert (response.status, problem["title"]) == (500, "Internal Server Error")
-            assert not re.search("secret|NoneType", json.dumps(problem))
-        before = connection.sock
-        connection.request("GET", "/health/live")
-        assert connection.getresponse().status == 200
-        assert connection.sock is before
-        connection.close()
-        assert "the secret of /boom" in server.log.read_text()
-        assert "object has no attribute 'max_depth'" in server.log.read_text()
-
-
-def test_errors_in_the_middle_of_an_answer() -> None:
-    """Half an answer cannot be taken back, so the connection is cut: the client sees that it is not whole."""
-    with running(script=BROKEN) as server:
-        with pytest.raises(httpx2.RemoteProtocolError):
-            httpx2.get(f"{server.url}/half")
-        assert "the secret of /half" in server.log.read_text()
-
-
-def test_without_docs() -> None:
-    """The pages can be switched off; the document stays."""
-    with running(docs=False) as server:
-        assert httpx2.get(f"{server.url}/docs").status_code == 404
-        assert httpx2.get(f"{server.url}/openapi.json").status_code == 200
-
-
-def test_many_callers_do_not_mix(server: Server) -> None:
-    """Concurrent requests get their own answers."""
-    barrier = threading.Barrier(8)
-
-    def ask(number: int) -> list[float]:
-        barrier.wait()
-        with httpx2.Client(base_url=server.url, timeout=PATIENCE) as client:
-            return [
-                client.post("/v1/softmax", json={"logits": [[number, step]]}).json()["log_sum_exp"][0]
-                for step in range(20)
-            ]
-
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(ask, range(8)))
-    expected = [[float(np.logaddexp(number, step)) for step in range(20)] for number in range(8)]
-    assert np.allclose(answers, expected, rtol=1e-14, atol=0)

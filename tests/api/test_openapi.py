@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
@@ -20,7 +21,6 @@ from servers import running
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import httpx2
 
 SNAPSHOT = Path(__file__).parent / "openapi.json"
 REMAKE = "python -m lossmeter openapi > tests/api/openapi.json"
@@ -292,3 +292,10 @@ def test_behind_a_proxy() -> None:
         assert httpx2.get(f"{server.url}/openapi.json").json()["servers"][0]["url"] == "/loss"
         assert httpx2.get(f"{server.url}/loss/health/live").status_code == 200
         assert httpx2.get(f"{server.url}/health/live").status_code == 200
+
+
+def test_without_docs() -> None:
+    """The pages can be switched off; the document stays."""
+    with running(docs=False) as server:
+        assert httpx2.get(f"{server.url}/docs").status_code == 404
+        assert httpx2.get(f"{server.url}/openapi.json").status_code == 200

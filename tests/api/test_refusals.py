@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
-from fastapi.exceptions import RequestValidationError
 
-from api.refusals import JSON, LARGEST_ANSWER, Case, check
-from lossmeter.api import errors
+from api.refusals import Case, check, scored
 
 if TYPE_CHECKING:
     import httpx2
-
-
-def scored(**fields: object) -> dict[str, object]:
-    """A good request to /v1/score with some fields set otherwise."""
-    return {"logits": [[1.0, 2.0], [0.5, 0.0]], "targets": [0, 1]} | fields
 
 
 def logits(text: str, targets: str = "[0, 1]") -> str:
@@ -39,7 +31,6 @@ MALFORMED = [
     Case("65 levels", '{"logits": ' + "[" * 65 + "1" + "]" * 65 + "}", 400, says="64"),
     Case("100 000 levels", "[" * 100_000, 400),
 ]
-
 ARRAYS = [
     Case("ragged rows", logits("[[1, 2], [1, 2, 3]]"), pointers=("/logits/1",)),
     Case(
@@ -78,7 +69,6 @@ ARRAYS = [
         count=30,
     ),
 ]
-
 FIELDS = [
     Case("no object", [1], pointers=("",)),
     Case("nothing in it", {}, pointers=("", "/targets")),
@@ -129,7 +119,6 @@ FIELDS = [
     Case("many labels", scored(labels={str(n): "" for n in range(17)}), pointers=("/labels",)),
     Case("several things at once", scored(unit=1, los=2, loss="focl"), pointers=("/los", "/loss", "/unit")),
 ]
-
 LOSSES = [
     Case("an unknown loss", scored(loss="focl"), pointers=("/loss",), says="did you mean focal?"),
     Case("an unknown loss object", scored(loss={"name": "focl"}), pointers=("/loss/name",)),
@@ -175,7 +164,6 @@ LOSSES = [
     Case("weights of rank 2", scored(class_weights=[[1, 2]]), pointers=("/class_weights",)),
     Case("a wrong weight", scored(class_weights=[1, "x"]), pointers=("/class_weights/1",)),
 ]
-
 VALUES = [
     Case(
         "NaN among the scores of single labels",
@@ -214,7 +202,6 @@ VALUES = [
     Case("one sample weight too few", scored(sample_weights=[1]), pointers=("/sample_weights",)),
     Case("an absent class", scored(targets=[0, 0], class_weights="balanced"), pointers=("/targets",)),
 ]
-
 OTHERS = [
     Case("softmax without logits", {}, path="/v1/softmax", pointers=("/logits",)),
     Case("softmax of a vector", {"logits": [1, 2]}, path="/v1/softmax", pointers=("/logits",)),
@@ -253,175 +240,10 @@ OTHERS = [
         pointers=("/classes",),
     ),
 ]
-
-HTTP = [
-    Case("a quality that is no number", scored(), 406, headers=JSON | {"Accept": "application/json;q=x"}),
-    Case("no such path", "", 404, path="/v1/scores"),
-    Case("a slash too many", "", 404, path="/v1/score/"),
-    Case("GET of a POST", b"", 405, method="GET", headers={}, answers_with={"Allow": "POST"}),
-    Case("POST of a GET", scored(), 405, path="/v1/losses", answers_with={"Allow": "GET, HEAD"}),
-    Case("DELETE", b"", 405, method="DELETE", headers={}, answers_with={"Allow": "POST"}),
-    Case(
-        "no Content-Type",
-        scored(),
-        415,
-        headers={},
-        path="/v1/softmax",
-        says="-H 'Content-Type: application/json'",
-        answers_with={"Accept": "application/json"},
-    ),
-    Case(
-        "no Content-Type of a batch",
-        scored(),
-        415,
-        headers={},
-        says="-H 'Content-Type: application/json'",
-        answers_with={
-            "Accept": "application/json, application/x-npz, application/x-npy, application/vnd.apache.parquet, "
-            "multipart/form-data, application/vnd.apache.arrow.stream, application/x-ndjson"
-        },
-    ),
-    Case(
-        "curl's Content-Type",
-        scored(),
-        415,
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
-        says="curl",
-    ),
-    Case("text/json", scored(), 415, headers={"Content-Type": "text/json"}),
-    Case(
-        "another charset",
-        scored(),
-        415,
-        headers={"Content-Type": "application/json; charset=latin-1"},
-        says="UTF-8",
-    ),
-    Case(
-        "brotli",
-        scored(),
-        415,
-        headers=JSON | {"Content-Encoding": "br"},
-        says="not br",
-        answers_with={"Accept-Encoding": "zstd, gzip, deflate"},
-    ),
-    Case(
-        "one coding in another",
-        scored(),
-        415,
-        headers=JSON | {"Content-Encoding": "gzip, zstd"},
-        answers_with={"Accept-Encoding": "zstd, gzip, deflate"},
-    ),
-    Case(
-        "called gzip, and plain",
-        scored(),
-        400,
-        headers=JSON | {"Content-Encoding": "gzip"},
-        says="not gzip",
-    ),
-    Case("only HTML back", scored(), 406, headers=JSON | {"Accept": "text/html"}),
-    Case(
-        "no JSON back",
-        scored(),
-        406,
-        headers=JSON | {"Accept": "*/*, application/json;q=0, application/problem+json;q=0"},
-    ),
-    Case("the losses as HTML", b"", 406, method="GET", path="/v1/losses", headers={"Accept": "text/html"}),
-]
-
-CASES = MALFORMED + ARRAYS + FIELDS + LOSSES + VALUES + OTHERS + HTTP
+CASES = MALFORMED + ARRAYS + FIELDS + LOSSES + VALUES + OTHERS
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_refused(client: httpx2.Client, case: Case) -> None:
     """Every refusal has its status, says what is wrong where, and is a problem as RFC 9457 has it."""
     check(client, case)
-
-
-@pytest.mark.parametrize(
-    "accept",
-    [
-        "*/*",
-        "application/*",
-        "application/json;version=1;q=0.5",
-        "application/json",
-        "application/problem+json",
-        "text/html, */*;q=0.1",
-        "",
-    ],
-)
-def test_accepted(client: httpx2.Client, accept: str) -> None:
-    """Whoever takes JSON or problems gets an answer."""
-    response = client.post("/v1/score", json=scored(), headers={"Accept": accept})
-    assert response.status_code == 200
-
-
-@pytest.mark.parametrize(
-    "content_type",
-    [
-        "application/json",
-        "APPLICATION/JSON",
-        'application/json; charset="UTF-8"',
-        "application/json;charset=utf-8;x=y",
-    ],
-)
-def test_content_types(client: httpx2.Client, content_type: str) -> None:
-    """JSON may be declared in every way that the standards allow."""
-    response = client.post("/v1/score", content=json.dumps(scored()), headers={"Content-Type": content_type})
-    assert response.status_code == 200
-
-
-HOSTILE = {
-    "strings": '{"logits": [[' + ",".join(['"x"'] * 1_000_000) + "]]}",
-    "nulls in rows": '{"logits": [' + ",".join(["[null,true]"] * 400_000) + '], "targets": [0]}',
-    "one long string": '{"logits": "' + "x" * 5_000_000 + '", "targets": [0]}',
-    "one long key": '{"' + "x" * 5_000_000 + '": 1}',
-    "many keys": "{" + ",".join(f'"key{n}": {n}' for n in range(250_000)) + "}",
-    "many parts": '{"include": ['
-    + ",".join(['"losess"'] * 500_000)
-    + '], "logits": [[1, 2]], "targets": [0]}',
-    "a long loss": '{"loss": "' + "é" * 2_500_000 + '", "logits": [[1, 2]], "targets": [0]}',
-    "many labels": '{"labels": {' + ",".join(f'"key{n}": {n}' for n in range(250_000)) + "}}",
-    "lone surrogates": '{"loss": "' + "\\ud800" * 800_000 + '", "logits": [[1, 2]], "targets": [0]}',
-    "long unknown fields": "{" + ",".join(f'"{"😀" * 60}{n}": {n}' for n in range(200)) + "}",
-    "wrong targets": '{"logits": [[1, 2]], "targets": [' + ",".join(["7"] * 2_000_000) + "]}",
-    "ragged": '{"logits": [' + ",".join(["[1, 2], [1]"] * 400_000) + '], "targets": [0]}',
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_bodies_get_short_answers(client: httpx2.Client, name: str) -> None:
-    """Megabytes of what is wrong get at most 16 KiB and 20 errors back, and nothing of it is repeated."""
-    response = client.post("/v1/score", content=HOSTILE[name], headers=JSON)
-    assert response.status_code in (400, 422)
-    assert len(response.content) <= LARGEST_ANSWER
-    assert len(response.json().get("errors", [])) <= 20
-    assert "x" * 300 not in response.text
-
-
-def test_long_path(client: httpx2.Client) -> None:
-    """A path of 30 000 characters that is not there is not repeated either."""
-    response = client.get("/" + "x" * 30_000)
-    assert response.status_code == 404
-    assert len(response.content) <= 1024
-
-
-def test_what_fastapi_would_refuse() -> None:
-    """Whatever FastAPI itself still refuses becomes a problem, too."""
-    response = errors.of(RequestValidationError([]), {"type": "http", "path": "/v1/score"})
-    assert response.status_code == 415
-    assert response.media_type == "application/problem+json"
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
-        ("PUT", "/v1/metrics", {"GET", "HEAD", "POST"}),
-        ("DELETE", "/v1/score", {"POST"}),
-        ("POST", "/v1/losses", {"GET", "HEAD"}),
-    ],
-)
-def test_allow_names_every_method(client: httpx2.Client, method: str, path: str, allowed: set[str]) -> None:
-    """A path with several routes allows what any of them takes."""
-    response = client.request(method, path)
-    assert response.status_code == 405
-    assert set(response.headers["Allow"].split(", ")) == allowed
