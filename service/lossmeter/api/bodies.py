@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from lossmeter.api import coding, errors, formats, negotiation, query, scoring, streams
+from lossmeter.api import coding, formats, negotiation, presence, query, scoring, streams
 from lossmeter.api.formats import READERS, WRITERS, Job
 from lossmeter.api.negotiation import JSON, VARY
-from lossmeter.api.parts import SizedAnswer
+from lossmeter.api.parts import SizedAnswer, StreamedAnswer
 from lossmeter.errors import InvalidInputError, MalformedBodyError
 from lossmeter.observability.record import Phase, in_phase
 from lossmeter.wire import json
@@ -87,7 +87,7 @@ class DocumentRequest(Request):
     async def answer(self, compute: Callable[[], dict[str, Any]]) -> Response:
         """Computes a document and writes it, off the event loop if the request was large."""
         if self._is_large:
-            await self._check_caller()
+            self._check_caller()
         write = self._in_json if self._agreed.answer == JSON else self._in_binary
 
         def computed_and_written() -> Response:
@@ -130,8 +130,10 @@ class DocumentRequest(Request):
         async def sent() -> AsyncIterator[Any]:
             while part := await self._run(in_phase("encode", lambda: next(parts, b""))):
                 yield part
+                if presence.has_gone(self.receive):
+                    return
 
-        return StreamingResponse(sent(), 200, headers, self._agreed.answer)
+        return StreamedAnswer(sent(), self._agreed.answer, headers)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await self.service.cores.go_on(work) if self._is_large else work()
@@ -141,10 +143,9 @@ class DocumentRequest(Request):
             return work()
         return await self.service.cores.begin(work, self._check_caller)
 
-    async def _check_caller(self) -> None:
-        """Nothing is computed for nobody."""
-        if await self.is_disconnected():
-            raise errors.gone()
+    def _check_caller(self) -> None:
+        if presence.has_gone(self.receive):
+            raise presence.gone()
 
     def _read(self) -> Document:
         sent = self.scope["query_string"] if self._takes_options else b""

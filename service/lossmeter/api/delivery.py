@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from lossmeter.api import coding, errors, negotiation, problems, query, scoring
+from lossmeter.api import coding, negotiation, presence, problems, query, scoring
 from lossmeter.api.bodies import INLINE_BYTES
 from lossmeter.api.events import OFF
 from lossmeter.api.fields import field
@@ -151,7 +151,7 @@ async def _body(request: Request) -> bytes:
             )
         )
     except ClientDisconnect:
-        raise errors.gone() from None
+        raise presence.gone() from None
 
 
 def _read(event: Event, meaning: Meaning, settings: Settings) -> Read:

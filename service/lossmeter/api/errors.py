@@ -50,11 +50,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(MemoryError, _handler)
 
 
-def gone() -> HTTPException:
-    """For a request whose caller is not there any more: nothing is computed for nobody."""
-    return HTTPException(400, "The caller has gone.")
-
-
 async def _handler(request: Request, error: Exception) -> Response:
     return of(error, request.scope)
 

@@ -47,20 +47,21 @@ class StreamedAnswer(Response):
     """An answer whose parts are made while it is sent.
 
     Args:
-        first: the first of them.
-        parts: the others; a ``ClientDisconnect`` ends them.
+        parts: one after the other; to a caller who has gone, nothing more is sent.
+        media_type: of all of it.
+        headers: beside those.
     """
 
-    def __init__(self, first: Buffer, parts: AsyncIterator[Buffer]) -> None:
-        super().__init__()
+    def __init__(
+        self, parts: AsyncIterator[Buffer], media_type: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(None, 200, headers, media_type)
         del self.headers["content-length"]
-        self._first = first
         self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
         """Sends until the stream ends or the caller has gone."""
         await _start(self, send)
-        await _send(send, self._first, more=True)
         try:
             async for part in self._parts:
                 await _send(send, part, more=True)

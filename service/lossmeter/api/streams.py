@@ -61,11 +61,14 @@ async def respond(request: Request, agreed: Agreed) -> Response:
         first = await anext(parts)
     except ClientDisconnect:
         return Response(status_code=400)  # nobody reads it
-    response = StreamedAnswer(first, parts)
-    response.headers.update({**HEADERS, "Content-Type": agreed.answer})
-    if agreed.answer_coding is not None:
-        response.headers["Content-Encoding"] = agreed.answer_coding
-    return response
+    coded = {} if agreed.answer_coding is None else {"Content-Encoding": agreed.answer_coding}
+    return StreamedAnswer(_with_first(first, parts), agreed.answer, {**HEADERS, **coded})
+
+
+async def _with_first(first: Buffer, parts: AsyncIterator[Buffer]) -> AsyncIterator[Buffer]:
+    yield first
+    async for part in parts:
+        yield part
 
 
 async def _parts(

@@ -13,7 +13,7 @@ from lossmeter.api.errors import RETRY_AFTER
 from lossmeter.errors import LossmeterError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Cores:
         self._longest_wait = longest_wait
         self._waiting = 0
 
-    async def begin(self, work: Callable[[], T], check: Callable[[], Awaitable[None]] | None = None) -> T:
+    async def begin(self, work: Callable[[], T], check: Callable[[], None] | None = None) -> T:
         """The first job of a request.
 
         Args:
@@ -65,7 +65,7 @@ class Cores:
             raise HTTPException(503, "No core has become free in time.", RETRY_AFTER)
         try:
             if check is not None:
-                await check()
+                check()
             return await self._in_thread(work)
         finally:
             self._running.release_on_behalf_of(turn)

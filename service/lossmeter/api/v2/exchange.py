@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from lossmeter.api import coding, errors, inference, negotiation
+from lossmeter.api import coding, inference, negotiation, presence
 from lossmeter.api.bodies import INLINE_BYTES
 from lossmeter.api.fields import field
-from lossmeter.api.parts import SizedAnswer
+from lossmeter.api.parts import SizedAnswer, StreamedAnswer
 from lossmeter.api.v2 import codings
 from lossmeter.observability.record import Phase, in_phase
 from lossmeter.wire import oip
@@ -66,9 +66,9 @@ class Exchange:
     async def _begin(self, work: Callable[[], T]) -> T:
         return await self._service.cores.begin(work, self._check_caller) if self._is_large else work()
 
-    async def _check_caller(self) -> None:
-        if await self._request.is_disconnected():
-            raise errors.gone()
+    def _check_caller(self) -> None:
+        if presence.has_gone(self._request.receive):
+            raise presence.gone()
 
     async def _run(self, work: Callable[[], T]) -> T:
         timed = in_phase("encode", work)
@@ -105,8 +105,10 @@ class Exchange:
             return Response(body, 200, headers, answer.media_type)
         if size is not None:
             return SizedAnswer(parts, size, answer.media_type, headers)
-        return StreamingResponse(self._written(parts), 200, headers, answer.media_type)
+        return StreamedAnswer(self._written(parts), answer.media_type, headers)
 
     async def _written(self, parts: Iterator[Buffer]) -> AsyncIterator[Buffer]:
         while part := await self._run(lambda: next(parts, b"")):
             yield part
+            if presence.has_gone(self._request.receive):
+                return
