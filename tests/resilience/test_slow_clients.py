@@ -7,6 +7,7 @@ import socket
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -185,6 +186,19 @@ def test_a_slow_head_on_a_connection_that_was_used(target: Target) -> None:
         assert said.startswith(b"HTTP/1.1 200")
         connection.sendall(b"POST ")
         assert connection.recv(65536).startswith(b"HTTP/1.1 408")
+
+
+def test_a_failure_at_one_connection_is_not_that_of_others() -> None:
+    """It is closed and told to the log; the next that is too slow is still told so."""
+    with running(script=Path(__file__).with_name("failing_server.py"), header_timeout=1) as server:
+        target = Target(server.url, server.pid)
+        with target.connect(timeout=10) as connection:
+            connection.sendall(b"POST ")
+            assert connection.recv(65536) == b""
+        with target.connect(timeout=10) as connection:
+            connection.sendall(b"POST ")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 408")
+        assert "no space left on device" in server.log.read_text()
 
 
 def test_a_body_that_keeps_up_is_read(target: Target) -> None:

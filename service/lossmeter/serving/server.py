@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lossmeter.serving.config import Config
+
+LOG: Final = logging.getLogger("lossmeter")
 
 LOOK_SECONDS: Final = 0.5
 """How often connections are looked at."""
@@ -92,9 +95,18 @@ class Server(uvicorn.Server):
                     await asyncio.sleep(0)
                     turn = loop.time()
                 if connection in self.server_state.connections:
-                    connection.check(now - last)
+                    _check(connection, now - last)
             last = now
 
     def _protocols(self) -> Iterable[Protocol]:
         connections: list[Protocol] = list(self.server_state.connections)  # type: ignore[arg-type]  # ours alone
         return connections
+
+
+def _check(connection: Protocol, seconds: float) -> None:
+    """Looks at a connection. If that fails, it alone is closed, and the others still have their deadlines."""
+    try:
+        connection.check(seconds)
+    except Exception:
+        LOG.exception("unexpected error while looking at a connection, which is closed")
+        connection.transport.abort()
