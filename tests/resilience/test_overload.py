@@ -26,8 +26,8 @@ DEADLINE = 5.0
 """Seconds after which a client gives up."""
 
 
-Seen = tuple[int, float]
-"""The status of an answer, 0 if there was none in time, and how many seconds it took."""
+Seen = tuple[int, float, float]
+"""The status of an answer, 0 if there was none in time; how many seconds it took, and after how many it was there."""
 
 
 class Asked:
@@ -74,6 +74,7 @@ class Generator:
 
     def __init__(self, address: tuple[str, int], sent: bytes) -> None:
         self.seen: list[Seen] = []
+        self._begun = 0.0
         self._address = address
         self._sent = sent
         self._selector = selectors.DefaultSelector()
@@ -81,7 +82,7 @@ class Generator:
 
     def run(self, seconds: float, rate: float, clients: int = 4) -> list[Seen]:
         """Requests at a rate, whether those before are answered or not; without a rate, of a few steady clients."""
-        begun = time.perf_counter()
+        begun = self._begun = time.perf_counter()
         count = 0
         while (now := time.perf_counter() - begun) < seconds or self._asked:
             wanted = count + clients - len(self._asked) if not rate else int(now * rate)
@@ -108,7 +109,7 @@ class Generator:
             self._end(oldest, 0)
 
     def _end(self, asked: Asked, code: int) -> None:
-        self.seen.append((code, asked.age))
+        self.seen.append((code, asked.age, time.perf_counter() - self._begun))
         self._selector.unregister(asked.connection)
         del self._asked[asked.connection]
         asked.connection.close()
@@ -146,18 +147,19 @@ def overload(target: Target, times: float, seconds: float = 5) -> dict[str, floa
     pin(target)
     load(target, sent, 1)
     calm = load(target, sent, seconds)
-    capacity = sum(code == 200 for code, _ in calm) / seconds
+    capacity = sum(code == 200 for code, _, _ in calm) / seconds
     with probing(target, 0.05).on() as probes:
         seen = load(target, sent, seconds, capacity * times)
-    served = [taken for code, taken in seen if code == 200]
-    refused = [taken for code, taken in seen if code in {429, 503}]
+    served = [taken for code, taken, _ in seen if code == 200]
+    refused = [taken for code, taken, _ in seen if code in {429, 503}]
     return {
         "capacity 1/s": capacity,
-        "goodput": len(served) / seconds / max(capacity, 1e-9),
+        # Those that are answered later, when nothing more is asked, are none of it.
+        "goodput": sum(code == 200 and at < seconds for code, _, at in seen) / seconds / max(capacity, 1e-9),
         "served p99 s": float(np.percentile(served or [0], 99)),
         "refused": len(refused),
         "refusal p50 s": float(np.median(refused or [0])),
-        "failed": sum(code == 0 for code, _ in seen),
+        "failed": sum(code == 0 for code, _, _ in seen),
         "probe p99 s": probes.p99,
     }
 
