@@ -16,6 +16,7 @@ import pytest
 
 from api.asking import SMALL
 from api.refusals import JSON
+from lossmeter.api.limits import declared_length
 from lossmeter.engine import score
 from servers import PATIENCE, Server, running
 
@@ -180,3 +181,9 @@ def resident(server: Server) -> int:
     found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{server.pid}/status").read_text())
     assert found
     return int(found[1]) * 1024
+
+
+def test_a_length_that_int_cannot_read_is_none() -> None:
+    """A superscript is a digit to Python, and no decimal: servers refuse it, and what they pass is not believed."""
+    assert declared_length({"headers": [(b"content-length", "²".encode("latin-1"))]}) == 0
+    assert declared_length({"headers": [(b"content-length", b"12")]}) == 12

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands import serving
-from resilience.targets import JSON, Target, in_parallel, of_size, probe
+from resilience.targets import JSON, Target, in_parallel, meanwhile, of_size, probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,13 +62,8 @@ class Load:
     def on(self) -> Iterator[Load]:
         """Asks while the block runs."""
         jobs: list[Callable[[], None]] = [partial(self._run, each) for each in self._connections]
-        thread = threading.Thread(target=lambda: in_parallel(jobs))
-        thread.start()
-        try:
+        with meanwhile(lambda: in_parallel(jobs), self._is_over):
             yield self
-        finally:
-            self._is_over.set()
-            thread.join()
 
     def _run(self, connection: http.client.HTTPConnection) -> None:
         while not self._is_over.is_set():

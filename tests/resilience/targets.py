@@ -143,6 +143,18 @@ def status(pid: int, name: str) -> int:
     return 0
 
 
+@contextmanager
+def meanwhile(run: Callable[[], object], is_over: threading.Event) -> Iterator[None]:
+    """Runs in a thread while the block does, and until it sees that the block is over."""
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
 class Watch:
     """Asks a probe, or reads a figure, again and again until the block ends."""
 
@@ -155,13 +167,8 @@ class Watch:
     @contextmanager
     def on(self) -> Iterator[Watch]:
         """Watches while the block runs."""
-        thread = threading.Thread(target=self._run, daemon=True)
-        thread.start()
-        try:
+        with meanwhile(self._run, self._is_over):
             yield self
-        finally:
-            self._is_over.set()
-            thread.join()
 
     def _run(self) -> None:
         while not self._is_over.is_set():

@@ -87,7 +87,7 @@ class DocumentRequest(Request):
     async def answer(self, compute: Callable[[], dict[str, Any]]) -> Response:
         """Computes a document and writes it, off the event loop if the request was large."""
         if self._is_large:
-            self._check_caller()
+            presence.check_caller(self.receive)
         write = self._in_json if self._agreed.answer == JSON else self._in_binary
 
         def computed_and_written() -> Response:
@@ -141,11 +141,7 @@ class DocumentRequest(Request):
     async def _begin(self, work: Callable[[], T]) -> T:
         if not self._is_large:
             return work()
-        return await self.service.cores.begin(work, self._check_caller)
-
-    def _check_caller(self) -> None:
-        if presence.has_gone(self.receive):
-            raise presence.gone()
+        return await self.service.cores.begin(work, lambda: presence.check_caller(self.receive))
 
     def _read(self) -> Document:
         sent = self.scope["query_string"] if self._takes_options else b""

@@ -41,11 +41,7 @@ async def received(request: Request, coding: str | None, behind: int = 0) -> byt
         ClientDisconnect: the caller has gone.
     """
     share, body = request.scope[SHARE], bytearray(behind)
-    if coding is None:  # it has been counted as it came
-        async for chunk in request.stream():
-            body += chunk
-        return body
-    async for piece in _decompressed(request.stream(), coding):
+    async for piece in decoded(request.stream(), coding):
         body += piece
         share.reserve(len(body) - behind)
     return body

@@ -217,4 +217,4 @@ class Share:
 def declared_length(scope: Scope) -> int:
     """What Content-Length says; servers have refused what is no number."""
     length = field(scope, b"content-length")
-    return int(length) if length.isdigit() else 0
+    return int(length) if length.isdecimal() else 0

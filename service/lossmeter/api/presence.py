@@ -18,6 +18,16 @@ def gone() -> HTTPException:
     return HTTPException(400, "The caller has gone.")
 
 
+def check_caller(receive: Receive) -> None:
+    """Refuses to go on for a caller who has hung up.
+
+    Raises:
+        HTTPException: 400, as ``gone`` has it.
+    """
+    if has_gone(receive):
+        raise gone()
+
+
 def has_gone(receive: Receive) -> bool:
     """Whether the caller has hung up, once the whole request is here; it is asked, and not waited for.
 

@@ -64,11 +64,9 @@ class Exchange:
         return body, start
 
     async def _begin(self, work: Callable[[], T]) -> T:
-        return await self._service.cores.begin(work, self._check_caller) if self._is_large else work()
-
-    def _check_caller(self) -> None:
-        if presence.has_gone(self._request.receive):
-            raise presence.gone()
+        if not self._is_large:
+            return work()
+        return await self._service.cores.begin(work, lambda: presence.check_caller(self._request.receive))
 
     async def _run(self, work: Callable[[], T]) -> T:
         timed = in_phase("encode", work)
