@@ -8,8 +8,9 @@ import sqlite3
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -275,6 +276,17 @@ def test_a_store_that_cannot_be_opened(tmp_path: Path) -> None:
         done = run("serve", "--port", "0", LOSSMETER_EVENTS_STORE=str(place))
         assert done.returncode != 0
         assert "LOSSMETER_EVENTS_STORE cannot be used" in done.stdout + done.stderr
+
+
+def test_another_process_may_just_be_making_the_file(tmp_path: Path) -> None:
+    """Workers that start together open a new file at once: who comes second waits for the first, and does not fail."""
+    path = tmp_path / "events.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as first:
+        first.execute("BEGIN IMMEDIATE")
+        soon = Timer(0.2, first.execute, ("COMMIT",))
+        soon.start()
+        Store(SQLiteDatabase(path), Caps(1, 1, 1, 1, 1)).close()
+        soon.join()
 
 
 def test_a_database_of_another_version(tmp_path: Path) -> None:

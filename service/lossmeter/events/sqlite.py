@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,9 @@ _SETTINGS: Final = (
 )
 
 
+_PAUSE: Final = 0.01
+
+
 class SQLiteDatabase:
     """A database in a file, which is made if it is not there."""
 
@@ -34,7 +38,7 @@ class SQLiteDatabase:
                 path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
             )
             for setting in _SETTINGS:
-                self._connection.execute(setting)
+                _set(self._connection, setting)
         except sqlite3.Error as error:
             raise StoreUnavailableError(f"{path}: {error}") from None
 
@@ -62,3 +66,21 @@ class SQLiteDatabase:
     def close(self) -> None:
         """Lets go of the file."""
         self._connection.close()
+
+
+def _set(connection: sqlite3.Connection, setting: str) -> None:
+    """Tries until the others let it.
+
+    SQLite does not wait to change the journal of a new file that another process is making, but fails: two that read
+    and wait to write would wait for each other.
+    """
+    late = time.monotonic() + PATIENCE
+    while True:
+        try:
+            connection.execute(setting)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > late:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
