@@ -36,14 +36,15 @@ def row_sums(terms: Matrix) -> Vector:
         return np.add.reduce(np.ascontiguousarray(terms), axis=1)
     if classes == 1:
         return terms[:, 0].copy()
+    by_class = terms.T
     while True:
         half = classes // 2
-        summed = terms[:, :half] + terms[:, half : 2 * half]
+        summed = by_class[:half] + by_class[half : 2 * half]
         if classes % 2:
-            summed[:, 0] += terms[:, classes - 1]
+            summed[0] += by_class[classes - 1]
         if half == 1:
-            return summed[:, 0]
-        terms, classes = summed, half
+            return summed[0]
+        by_class, classes = summed, half
 
 
 def is_single(terms: Matrix) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from lossmeter.engine.few_rows import score_few
 from lossmeter.engine.losses import make_loss
 from lossmeter.engine.observation import Wanted, observe
 from lossmeter.engine.options import Options, names, number, whole
@@ -104,8 +105,10 @@ def score(  # noqa: PLR0913  the contract's fields, one argument each
     ignored = None if ignore_index is None else whole(ignore_index, "ignore_index")
     sent = Sent(name, values, targets, ignored, sample_weights, class_weights)
     if slices is None and "state" not in options.include:
-        alone = score_alone(sent, chosen, options)
-        return alone or reduced(prepared(sent, chosen, options), values.shape, options, threads)
+        quick = score_alone if len(values) == 1 else score_few
+        return quick(sent, chosen, options) or reduced(
+            prepared(sent, chosen, options), values.shape, options, threads
+        )
     wanted = Wanted(whole(bins, "bins"), whole(k, "k"), slices, cluster, state="state" in options.include)
     observed = observe(sent, chosen, options, wanted, threads)
     return replace(observed.scores, state=observed.state, slices=observed.slices)

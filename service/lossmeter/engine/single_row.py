@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 
 from lossmeter.engine.fused import kernels
-from lossmeter.engine.losses import TargetLoss
 from lossmeter.engine.numerics import halved_sum, is_single
-from lossmeter.engine.predictions.logits import COMFORT, SMALL
+from lossmeter.engine.plain import LOW, is_plain, true_classes
+from lossmeter.engine.predictions.logits import SMALL
 from lossmeter.engine.predictions.zero_sums import exact_sum
 from lossmeter.engine.results import KLBreakdown, Scores
 
@@ -29,26 +29,24 @@ if TYPE_CHECKING:
 Held: TypeAlias = "tuple[float, float, Callable[[float, float], Matrix]]"
 """e^x of the target and the sum of the rest; what makes gradients of a factor, and of Σ |those of the others|."""
 
-_LOW: Final = COMFORT[np.dtype(np.float64)]
 _LARGEST: Final = 300.0
 """Logits below this overflow no exponential."""
-
-_PARTS: Final = frozenset(("losses", "gradients", "kl"))
 
 
 def score_alone(sent: Sent, loss: Loss, options: Options) -> Scores | None:
     """The scores of a row of logits with one true class under a loss that is −log p; None for anything else."""
-    if not (isinstance(loss, TargetLoss) and _is_log_loss(loss) and _is_plain(sent, options)):
+    if not (is_plain(sent, loss, options) and is_single(sent.values)):
         return None
-    target = _target(sent)
-    if target is None or not max(sent.values[0].tolist()) < _LARGEST:
+    told = true_classes(sent)
+    if told is None or not max(sent.values[0].tolist()) < _LARGEST:
         return None
+    target = int(told[0])
     loops = kernels()
     mass, others, close = (
         _held_apart(sent.values, target) if loops is None else _compiled(loops, sent.values, target)
     )
     # Two comparisons for each, for NaN is neither.
-    if not (_LOW < mass < 1 / _LOW and _LOW < others < 1 / _LOW and max(mass, others) > SMALL):
+    if not (LOW < mass < 1 / LOW and LOW < others < 1 / LOW and max(mass, others) > SMALL):
         return None
     nats = options.nats_per_unit
     cost = float(np.log1p(others / mass)) / nats
@@ -69,33 +67,6 @@ def score_alone(sent: Sent, loss: Loss, options: Options) -> Scores | None:
         contributions=None,
         probabilities=None,
     )
-
-
-def _is_plain(sent: Sent, options: Options) -> bool:
-    return (
-        sent.name == "logits"
-        and is_single(sent.values)
-        and sent.sample_weights is None
-        and sent.class_weights is None
-        and options.temperature == 1
-        and options.label_smoothing == 0
-        and options.epsilon == 0
-        and _PARTS.issuperset(options.include)
-    )
-
-
-def _is_log_loss(loss: TargetLoss) -> bool:
-    return loss.linear and loss.class_factors() is None
-
-
-def _target(sent: Sent) -> int | None:
-    """The true class, if it is a single one that counts."""
-    targets: Any = sent.targets
-    if not isinstance(targets, np.ndarray) or targets.shape != (1,) or targets.dtype.kind not in "fiu":
-        return None
-    index = targets.item()
-    is_one = 0 <= index < sent.values.shape[1] and index == int(index) and index != sent.ignore_index
-    return int(index) if is_one else None
 
 
 def _held_apart(values: Matrix, target: int) -> Held:

@@ -37,11 +37,13 @@ rows = st.integers(1, 18).flatmap(lambda classes: st.lists(logits, min_size=clas
 
 
 def among_others(row: list[float], target: int, **said: Any) -> Scores:  # noqa: ANN401  the options of score
-    """The row between two others, of which each costs the same whatever the first is; reduced by a sum."""
+    """The row between two others, of which each costs the same whatever the first is; reduced by a sum.
+
+    Weights of 1 change nothing, but rows that have any are not plain.
+    """
     other = np.zeros(len(row))
-    return score(
-        logits=np.array([other, row, other]), targets=np.array([0, target, 0]), reduction="sum", **said
-    )
+    said |= {"sample_weights": np.ones(3), "reduction": "sum"}
+    return score(logits=np.array([other, row, other]), targets=np.array([0, target, 0]), **said)
 
 
 @settings(max_examples=2000)
