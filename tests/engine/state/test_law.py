@@ -37,6 +37,25 @@ def test_shards_merge_to_the_state_of_the_whole(data: st.DataObject) -> None:
     assert whole.pack() == batch.state().pack()
 
 
+@pytest.mark.parametrize("classes", [3, 12, 70])
+@pytest.mark.parametrize("lie", [np.ascontiguousarray, np.asfortranarray])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("form", ["logits", "probabilities", "log_probabilities"])
+def test_every_row_may_come_alone(form: str, dtype: type[Any], lie: Any, classes: int) -> None:  # noqa: ANN401
+    """A row alone leaves what it leaves among others, in any memory order, whether its truth is shared or not."""
+    rng = np.random.default_rng(46)
+    log_p = np.log(rng.dirichlet(np.ones(classes), 200))
+    sent = lie((np.exp(log_p) if form == "probabilities" else log_p).astype(dtype))
+    truth = np.eye(classes)[rng.integers(0, classes, len(sent))]
+    truth[::2] = rng.dirichlet(np.ones(classes), len(sent) // 2)
+    for targets in (truth, rng.integers(0, classes, len(sent))):
+        batch = Batch({form: sent, "targets": targets, "tolerance": 1e-3})
+        alone = [batch.state(np.array([row])) for row in range(len(sent))]
+        whole = score(**batch.arguments, include=["state"]).state
+        assert whole is not None
+        assert merge(alone).pack() == whole.pack()
+
+
 @settings(max_examples=60, deadline=None)
 @given(batches())
 def test_a_state_survives_its_documents(batch: Batch) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from lossmeter.engine import scratch
 from lossmeter.engine.divergence_terms import gap
 from lossmeter.engine.fused import kernels
-from lossmeter.engine.numerics import row_sums
+from lossmeter.engine.numerics import LONG_ROW, row_sums
 from lossmeter.engine.observation.forecasts import MOST_ROWS
 from lossmeter.engine.observation.watcher import Watcher
 
@@ -28,6 +28,9 @@ class ClassWatcher(Watcher):
     def __init__(self, batch: ClassBatch, **wanted: Any) -> None:  # noqa: ANN401  those of Watcher
         super().__init__(batch, classes=batch.shape[1], room=1.01 + batch.options.tolerance, **wanted)
         self._predictions, self._targets = batch.predictions, batch.targets
+        # Not by how a block lies in memory, which is another thing for a row alone than for many.
+        by_row = batch.predictions.by_row or batch.shape[1] >= LONG_ROW
+        self._in_one_pass = by_row and kernels() is not None
         self._alone = "gradients" not in batch.options.include  # which are made of the same memory
 
     def truths(self) -> tuple[Indices, Mask | None]:
@@ -36,11 +39,10 @@ class ClassWatcher(Watcher):
 
     def see_targets(self, rows: Chosen, targets: Indices, view: AtTargets) -> None:
         """Rows that were scored at their single true class, as their loss has seen them."""
-        masses, whole = view.masses()
-        values = self._predictions.values[rows]
-        if kernels() is not None and masses.flags.c_contiguous and values.flags.c_contiguous:
-            self._see_in_one_pass(rows, targets, view, values)
+        if self._in_one_pass:
+            self._see_in_one_pass(rows, targets, view)
             return
+        masses, whole = view.masses()
         p = (
             masses
             if self._alone and masses.dtype == np.float64
@@ -53,9 +55,10 @@ class ClassWatcher(Watcher):
         outcome = view.outcome
         self.of_targets(rows, targets, p, (outcome.log_p, outcome.p, outcome.not_p), self._sent(rows))
 
-    def _see_in_one_pass(self, rows: Chosen, targets: Indices, view: AtTargets, values: Matrix) -> None:
-        """The same, by compiled loops."""
+    def _see_in_one_pass(self, rows: Chosen, targets: Indices, view: AtTargets) -> None:
+        """The same, by compiled loops, whose sums have another order."""
         masses, whole = view.masses()
+        values = np.ascontiguousarray(self._predictions.values[rows])
         outcome, loops = view.outcome, cast("Any", kernels())
         p = masses
         if not (self._alone and masses.dtype == np.float64):
