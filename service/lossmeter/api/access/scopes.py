@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -57,4 +58,10 @@ def suffices(scopes: frozenset[str], need: str) -> bool:
 
 def is_under(path: str, prefixes: tuple[str, ...]) -> bool:
     """Whether the path is one of these or below one."""
-    return any(path == prefix or path.startswith(prefix + "/") for prefix in prefixes)
+    return path in prefixes or path.startswith(_folders(prefixes))
+
+
+@lru_cache(maxsize=16)
+def _folders(prefixes: tuple[str, ...]) -> tuple[str, ...]:
+    """What is below each begins with one of these."""
+    return tuple(prefix + "/" for prefix in prefixes)
