@@ -28,11 +28,33 @@ VALUES = st.one_of(
     st.lists(st.text(max_size=3), max_size=3).map(json.dumps),
     st.dictionaries(st.text(max_size=2), st.integers(0, 9), max_size=2).map(json.dumps),
 )
-MEMBERS = st.lists(st.tuples(st.text(max_size=2).map(json.dumps), VALUES), max_size=4)
+KEYS = st.text(max_size=2).map(json.dumps)
+
+
+def written(members: list[tuple[str, str]]) -> str:
+    """An object of these members, which may have the same key."""
+    return f"{{{', '.join(f'{key}: {value}' for key, value in members)}}}"
+
+
+OBJECTS = st.recursive(
+    st.lists(st.tuples(KEYS, VALUES), max_size=3).map(written),
+    lambda inner: st.lists(
+        st.tuples(
+            KEYS, inner | st.lists(inner | VALUES, max_size=3).map(lambda items: f"[{','.join(items)}]")
+        ),
+        max_size=3,
+    ).map(written),
+    max_leaves=6,
+)
+MEMBERS = st.lists(st.tuples(KEYS, VALUES | OBJECTS), max_size=4)
 
 
 def bits(value: object) -> object:
     """A value in which every bit of a number counts."""
+    if isinstance(value, dict):
+        return {key: bits(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [bits(each) for each in value]
     if isinstance(value, np.ndarray):
         return value.shape, value.dtype, value.tobytes()
     if isinstance(value, float):
@@ -44,14 +66,12 @@ def bits(value: object) -> object:
 @given(members=MEMBERS)
 def test_what_is_read_is_what_the_exact_reader_reads(members: list[tuple[str, str]]) -> None:
     """Whatever the members, doubled keys included, there is the same document or none."""
-    body = f"{{{', '.join(f'{key}: {value}' for key, value in members)}}}".encode()
+    body = written(members).encode()
     found = json_small.read(body, DEFAULT_DEPTH)
     if found is not None:
         exact = json_exact.read(body, DEFAULT_DEPTH)
         assert isinstance(exact, dict)
-        assert {key: bits(value) for key, value in found.items()} == {
-            key: bits(value) for key, value in exact.items()
-        }
+        assert bits(found) == bits(exact)
 
 
 def test_a_usual_request_is_read() -> None:
@@ -67,12 +87,25 @@ def test_a_usual_request_is_read() -> None:
     assert found == {"include": ["losses"], "temperature": 2}
 
 
+def test_a_request_of_tensors_is_read() -> None:
+    """Objects in lists, and their parameters, are documents like the whole."""
+    body = b'{"inputs": [{"name": "logits", "shape": [1, 2], "parameters": {"size": 16}}, {"name": "t"}]}'
+    found = json_small.read(body, DEFAULT_DEPTH)
+    assert found is not None
+    assert bits(found) == bits(json_exact.read(body, DEFAULT_DEPTH))
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b'{"a": 1, "a": 2}',
         b'{"a": ":"}',
-        b'{"a": {"b": 1}}',
+        b'{"a": {"b": 1, "b": 2}}',
+        b'{"a": [{"b": 1}, {"b": 1, "b": 2}]}',
+        b'{"a": [{"b": ":"}]}',
+        b'{"a": [{"b": 1}, 2]}',
+        b'{"a": {"b": {"c": {"d": 1}}}}',
+        b'{"a": {"b": []}, "c": 1}',
         b'{"a": [[1, 2], [3]]}',
         b'{"a": [[1, 2], 3]}',
         b'{"a": [1, true]}',
@@ -97,5 +130,5 @@ def test_what_is_in_doubt_is_left(body: bytes) -> None:
 
 
 def test_a_low_cap_of_depth_is_left() -> None:
-    """Where a matrix may lie too deep, another reader counts the levels."""
-    assert json_small.read(b'{"a": [[1]]}', 2) is None
+    """Where something may lie too deep, another reader counts the levels."""
+    assert json_small.read(b'{"a": [[1]]}', 6) is None

@@ -1,4 +1,4 @@
-"""Small documents, read by orjson: an object of names, numbers and arrays, as most requests are.
+"""Small documents, read by orjson: an object of names, numbers, arrays and such objects, as most requests are.
 
 simdjson makes no object of a number in an array, but every array costs it some microseconds in Python; of a few
 hundred numbers, the objects are cheaper. What is read here means the same as to the other readers: there is a colon
@@ -23,8 +23,13 @@ LARGEST: Final = 1 << 13
 """Bytes of a body beyond which simdjson is sooner done."""
 
 _MOST_KEYS: Final = 64
-_DEPTH: Final = 3
-"""Levels of an object with matrices in it."""
+_LEVELS: Final = 3
+"""How many objects may lie in one another: tensors lie in a list, and may have parameters."""
+_DEPTH: Final = 2 * _LEVELS + 1
+"""Levels of that, with lists between them and a matrix in the last."""
+
+_IN_DOUBT: Final = -LARGEST
+"""So little that it stays below 0, whatever is added for the rest of the body."""
 
 _NUMBERS: Final = frozenset((int, float))
 _PLAIN: Final = frozenset((str, int, float, bool, type(None)))
@@ -38,17 +43,30 @@ def read(body: bytes | bytearray, max_depth: int) -> dict[str, object] | None:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    if type(document) is not dict or len(document) != body.count(b":") or len(document) > _MOST_KEYS:
-        return None
-    for key, value in document.items():
-        if type(value) is list:
-            found = _array(value)
-            if found is None:
-                return None
-            document[key] = found
-        elif type(value) not in _PLAIN:
-            return None
-    return document
+    # The colons are counted in strings, too: there may be more of them than keys, but never fewer.
+    is_sure = type(document) is dict and _keys(document, _LEVELS) == body.count(b":")
+    return document if is_sure else None
+
+
+def _keys(found: dict[str, Any], levels: int) -> int:
+    """How many keys an object and those in it have; their arrays are put in. ``_IN_DOUBT`` if it is."""
+    count = len(found)
+    if not levels or count > _MOST_KEYS:
+        return _IN_DOUBT
+    for key, value in found.items():
+        kind = type(value)
+        if kind is list and set(map(type, value)) == {dict}:
+            count += sum([_keys(each, levels - 1) for each in value])
+        elif kind is list:
+            array = _array(value)
+            if array is None:
+                return _IN_DOUBT
+            found[key] = array
+        elif kind is dict:
+            count += _keys(value, levels - 1)
+        elif kind not in _PLAIN:
+            return _IN_DOUBT
+    return count
 
 
 def _array(items: list[object]) -> NDArray[np.float64] | list[object] | None:
