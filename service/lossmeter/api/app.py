@@ -80,7 +80,7 @@ def _middleware(service: Service) -> list[Middleware]:
         *([] if port is None else [Middleware(Doors, port)]),
         *([Middleware(Access, settings)] if settings.asks_for_key else []),
         Middleware(Limits, service.load),
-        Middleware(Straight),
+        Middleware(Straight, v2.infer.of_models()),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The straight way to the endpoints of documents: paths without parameters, compared as they are.
+"""The straight way to the endpoints of documents and to the models: paths without parameters, compared as they are.
 
 FastAPI keeps included routers as a tree. For every request it asks each router of it whether it has changed, and
 matches the routes on the way by regular expressions, twice; around them it keeps a stack for files and dependencies,
@@ -20,7 +20,7 @@ from lossmeter.api.paths import path_of
 from lossmeter.errors import LossmeterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterable, Iterator
     from typing import Any
 
     from fastapi import FastAPI
@@ -34,10 +34,11 @@ _TELEMETRY: Final = "fastapi.telemetry"
 
 
 class Straight:
-    """Answers what has a path of a document's endpoint and its method; passes on the rest."""
+    """Answers what has a path of a document's endpoint, or of a model, and its method; passes on the rest."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, models: Iterable[tuple[str, Handler]]) -> None:
         self._app = app
+        self._models = {("POST", path): handler for path, handler in models}
         self._handlers: dict[tuple[str, str], Handler] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,7 +55,7 @@ class Straight:
 
     def _handler(self, scope: Scope) -> Handler | None:
         if self._handlers is None:
-            self._handlers = dict(_handlers(scope["app"]))
+            self._handlers = self._models | dict(_handlers(scope["app"]))
         return self._handlers.get((scope["method"], path_of(scope)))
 
 

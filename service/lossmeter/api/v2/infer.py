@@ -1,5 +1,7 @@
 """POST /v2/models/{model_name}/infer: a batch in, losses and gradients out."""
 
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
@@ -9,6 +11,7 @@ from lossmeter.api.schemas.inference import InferAnswer
 from lossmeter.api.v2 import models
 from lossmeter.api.v2.exchange import Exchange
 from lossmeter.api.v2.models import PREFIX, ModelName, ModelVersion
+from lossmeter.engine import LOSSES
 from lossmeter.wire.oip import HEADER_LENGTH
 
 router = APIRouter(prefix=PREFIX)
@@ -85,3 +88,8 @@ async def infer_version(request: Request, model_name: ModelName, model_version: 
     """Score a batch with a version of a model; bodies are those of `infer`."""
     models.check(model_name, model_version)
     return await Exchange(request).infer(model_name)
+
+
+def of_models() -> list[tuple[str, Callable[[Request], Coroutine[Any, Any, Response]]]]:
+    """The path of every model, and what answers there, for who need not look for routes."""
+    return [(f"{PREFIX}/models/{name}/infer", partial(infer, model_name=name)) for name in LOSSES]
