@@ -67,12 +67,9 @@ def score_few(sent: Sent, loss: Loss, options: Options) -> Scores | None:
 
 def _is_comfortable(held: Held) -> bool:
     """Whether nothing was lost to the range of exponentials; a NaN, which compares with nothing, is in the sum."""
-    mass, others, largest = (
-        held.mass.tolist(),
-        held.others.tolist(),
-        np.maximum(held.mass, held.others).tolist(),
-    )
-    return min(mass) > LOW and min(others) > LOW and min(largest) > SMALL and sum(largest) < 1 / LOW
+    largest = np.maximum(held.mass, held.others).tolist()
+    is_in_range = min(held.mass.tolist()) > LOW and min(held.others.tolist()) > LOW
+    return is_in_range and min(largest) > SMALL and sum(largest) < 1 / LOW
 
 
 def _gradients(held: Held, slope: float) -> Matrix:

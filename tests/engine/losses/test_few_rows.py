@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.cases import assert_same_bits
+from engine.losses.plain_rows import WRONG, assert_same
 from lossmeter.engine import score
 from lossmeter.engine.few_rows import MOST
 from lossmeter.engine.losses import LOSSES
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lossmeter.engine.options import Part, Reduction, Unit
-    from lossmeter.engine.results import KLBreakdown, Scores
+    from lossmeter.engine.results import Scores
 
 SCORING = import_module("lossmeter.engine.score")
 """The module, whose name in the package is that of the function."""
@@ -32,15 +31,6 @@ ALL: tuple[Part, ...] = ("losses", "gradients", "kl")
 def the_long_way(**said: Any) -> Scores:  # noqa: ANN401  the arguments of score
     """Weights of 1 change nothing, but rows that have any are not plain."""
     return score(**said, sample_weights=np.ones(len(said["logits"])))
-
-
-def assert_same(one: Scores | KLBreakdown, other: Scores | KLBreakdown | None) -> None:
-    """Every field of two results, to the bit; but for the results in them."""
-    for name in (field.name for field in fields(one) if field.name != "kl"):
-        if isinstance(getattr(one, name), np.ndarray):
-            assert_same_bits({name: getattr(one, name)}, {name: getattr(other, name)})
-        else:
-            assert getattr(one, name) == getattr(other, name), name
 
 
 @st.composite
@@ -101,19 +91,7 @@ def test_other_losses_and_options_are_no_concern_of_it(loss: str) -> None:
         assert_same(the_long_way(**said, **option), score(**said, **option))
 
 
-@pytest.mark.parametrize(
-    ("row", "target"),
-    [
-        ([1.0, float("nan")], 0),
-        ([float("inf"), 1.0], 0),
-        ([float("-inf"), float("-inf")], 1),
-        ([1.0, 2.0], 2),
-        ([1.0, 2.0], -1),
-        ([1.0, 2.0], 0.5),
-        ([1.0, 2.0], float("nan")),
-        ([1.0, 2.0], float("inf")),
-    ],
-)
+@pytest.mark.parametrize(("row", "target"), WRONG)
 def test_what_is_wrong_is_said_as_on_the_long_way(row: list[float], target: float) -> None:
     """The same problems, at the same place."""
     said: dict[str, Any] = {"logits": np.array([[0.0, 1.0], row]), "targets": np.array([1, target])}

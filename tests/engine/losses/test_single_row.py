@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.cases import assert_same_bits
+from engine.losses.plain_rows import WRONG, assert_same
 from lossmeter.engine import score
 from lossmeter.errors import InvalidInputError
 
@@ -94,28 +94,7 @@ def test_every_part_of_the_answer_is_that_of_a_batch(
         assert_same(long.kl, short.kl)
 
 
-def assert_same(one: Scores | KLBreakdown, other: Scores | KLBreakdown | None) -> None:
-    """Every field of two results, to the bit; but for the results in them."""
-    for name in (field.name for field in fields(one) if field.name != "kl"):
-        if isinstance(getattr(one, name), np.ndarray):
-            assert_same_bits({name: getattr(one, name)}, {name: getattr(other, name)})
-        else:
-            assert getattr(one, name) == getattr(other, name), name
-
-
-@pytest.mark.parametrize(
-    ("row", "target"),
-    [
-        ([1.0, float("nan")], 0),
-        ([float("inf"), 1.0], 0),
-        ([float("-inf"), float("-inf")], 1),
-        ([1.0, 2.0], 2),
-        ([1.0, 2.0], -1),
-        ([1.0, 2.0], 0.5),
-        ([1.0, 2.0], float("nan")),
-        ([1.0, 2.0], float("inf")),
-    ],
-)
+@pytest.mark.parametrize(("row", "target"), WRONG)
 def test_what_is_wrong_with_it_is_said_as_in_a_batch(
     monkeypatch: pytest.MonkeyPatch, row: list[float], target: float
 ) -> None:
